@@ -1,0 +1,84 @@
+/*
+ * The accelerator interface: what runs the vCPUs.
+ *
+ * One implementation is in accel/kvm, one in accel/tcg. The rest of the program sees a Cpu as opaque
+ * beyond core/cpu.h; the complete CPU state is target-x86's X86Cpu, which get_state()/put_state()
+ * bring up to date and load back.
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef CORE_ACCEL_H
+#define CORE_ACCEL_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/cpu.h"
+#include "core/device.h"
+
+typedef struct Accel Accel;
+typedef struct MemListener MemListener;
+
+typedef enum AccelExit {
+    ACCEL_EXIT_EVENT,   /* STOP, RESET or another event the loop handles */
+    ACCEL_EXIT_HALTED,  /* HLT with nothing pending (accelerators that let the loop sleep) */
+    ACCEL_EXIT_RESET,   /* triple fault: reset the machine */
+    ACCEL_EXIT_DEBUG,   /* breakpoint, watchpoint or step */
+    ACCEL_EXIT_ERROR,   /* internal error, already reported; the machine stops */
+} AccelExit;
+
+typedef enum AccelCap {
+    ACCEL_CAP_SMM,
+    ACCEL_CAP_IRQCHIP, /* the accelerator can hold APIC, IOAPIC, PIC (and PIT) itself */
+    ACCEL_CAP_DEBUG,
+    ACCEL_CAP_COUNT,
+} AccelCap;
+
+typedef struct AccelClass {
+    const char *name; /* "kvm", "tcg" */
+    const char *description;
+    const Property *props; /* options of -accel NAME,..., fields of the Accel struct */
+    size_t size;
+
+    /* Makes the accelerator ready for MACHINE; false with ERR: it cannot be had, and why. */
+    bool (*init)(Accel *accel, Machine *machine, GError **err);
+    void (*fini)(Accel *accel);
+
+    /*
+     * A new vCPU in reset state for CPU model MODEL (target-x86's CpuModel); not yet running. The
+     * accelerator allocates its own structure around X86Cpu.
+     */
+    Cpu *(*cpu_new)(Accel *accel, int index, uint32_t apic_id, const void *model, GError **err);
+    void (*cpu_free)(Cpu *cpu);
+    /* On the vCPU's thread, without the machine lock, after safepoint_thread_attach(). */
+    bool (*cpu_thread_init)(Cpu *cpu, GError **err);
+    /* Runs guest code until an exit the caller must see. Same thread rules. */
+    AccelExit (*cpu_run)(Cpu *cpu);
+    /* Makes cpu_run() notice cpu->events. Any thread, also a signal handler; must not block. */
+    void (*cpu_kick)(Cpu *cpu);
+    /* Brings X86Cpu's state up to date / takes it over. The vCPU does not run. */
+    void (*get_state)(Cpu *cpu);
+    void (*put_state)(Cpu *cpu);
+
+    bool (*has_cap)(Accel *accel, AccelCap cap);
+    /* Memory differences for machine->memory and machine->io; NULL: it reads the views itself. */
+    const MemListener *(*memory_listener)(Accel *accel);
+    /* One line or more for `info kvm`, `info jit`. */
+    void (*print_info)(Accel *accel, GString *out);
+    /* Debug: replaces the set of breakpoints; NULL where ACCEL_CAP_DEBUG is missing. */
+    bool (*set_breakpoints)(Accel *accel, const uint64_t *linear, size_t count, GError **err);
+    void (*set_single_step)(Cpu *cpu, bool on);
+} AccelClass;
+
+struct Accel {
+    const AccelClass *cls;
+    Machine *machine;
+    bool irqchip; /* it holds the interrupt controllers itself (decided in init) */
+};
+
+/* core/accel.c: allocates with defaults; sets options by the class's property table. */
+Accel *accel_new(const AccelClass *cls);
+bool accel_set_prop(Accel *accel, const char *name, const char *value, GError **err);
+void accel_free(Accel *accel);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * Safe points: where a vCPU thread can be asked to do work on its own CPU before guest code goes on.
+ *
+ * A TLB is written by its own thread only (design, item 10). Others post work and may wait for it.
+ * A thread that is outside guest code for a while (waiting for the machine lock, halted, in KVM_RUN)
+ * counts as safe: it brackets that stretch with safepoint_offline()/safepoint_online(), during which
+ * posted work need not be waited for, because safepoint_online() runs it before it returns.
+ *
+ * The bracket also covers RCU: an offline thread is an offline QSBR reader, so pointers read under
+ * RCU must not be kept across it.
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef CORE_SAFEPOINT_H
+#define CORE_SAFEPOINT_H
+
+#include <stdbool.h>
+
+typedef struct Cpu Cpu;
+
+/* Makes the calling thread the thread of CPU (or of none, with NULL); registers it with RCU. */
+void safepoint_thread_attach(Cpu *cpu);
+void safepoint_thread_detach(void);
+/* The CPU whose thread this is, or NULL. */
+Cpu *safepoint_current_cpu(void);
+
+/* No-ops on a thread that is no vCPU's. They do not nest. */
+void safepoint_offline(void);
+void safepoint_online(void);
+
+/* Announces a quiescent state and runs posted work; called by a vCPU thread between stretches of
+ * guest code. */
+void safepoint_poll(void);
+
+typedef void (*SafeWork)(Cpu *cpu, void *data);
+
+/* Posts FN(cpu, DATA) to be run on CPU's thread at its next safe point, and kicks the CPU. */
+void safepoint_post(Cpu *cpu, SafeWork fn, void *data);
+
+/*
+ * Runs FN on every vCPU's thread for which FILTER(cpu, data) holds (NULL: all), on the caller's own
+ * CPU directly, and returns when each has run it or is offline (then it runs before the thread goes
+ * on). Any thread; with or without the machine lock; the caller's own vCPU counts as safe while it
+ * waits, so work posted to it runs here.
+ */
+void safepoint_run_on_all(bool (*filter)(Cpu *, void *), SafeWork fn, void *data);
+
+/* Stops every other vCPU at a safe point, runs FN(DATA) on the calling thread, lets them go on. */
+void safepoint_exclusive(void (*fn)(void *data), void *data);
+
+#endif

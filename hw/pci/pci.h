@@ -1,0 +1,123 @@
+/*
+ * PCI devices and buses (PCI Local Bus 3.0): configuration space, BARs, interrupt pins, MSI and MSI-X.
+ *
+ * A PCI device's struct embeds PciDevice first; its DeviceClass.bus_class is a PciClass. The bus layer
+ * fills configuration space from it, sizes and maps BARs, and routes INTA#..INTD# to the host bridge.
+ * Machine lock held throughout.
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_PCI_PCI_H
+#define HW_PCI_PCI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/device.h"
+#include "core/irq.h"
+#include "core/memory.h"
+
+typedef struct PciDevice PciDevice;
+typedef struct PciBus PciBus;
+
+enum { PCI_CONFIG_SIZE = 256, PCI_BARS = 6, PCI_ROM_BAR = 6 };
+
+typedef struct PciClass {
+    uint16_t vendor_id, device_id;
+    uint16_t subsystem_vendor_id, subsystem_id; /* both 0: 1AF4:1100 */
+    uint32_t class_code;                        /* 24 bits: class, subclass, interface */
+    uint8_t revision;
+    uint8_t interrupt_pin;                      /* 0 none, 1 INTA# .. 4 INTD# */
+    bool multifunction, bridge;
+    const char *romfile;                        /* default option ROM, NULL: none */
+    /* Hooks, optional: called for accesses to configuration space; the default handler has the masks
+     * of pci_set_*; WRITE is called after it was applied, with the range changed. */
+    uint32_t (*config_read)(PciDevice *dev, uint32_t addr, unsigned size, uint32_t value);
+    void (*config_written)(PciDevice *dev, uint32_t addr, unsigned size);
+} PciClass;
+
+typedef struct PciBar {
+    MemRegion *region;
+    uint64_t size;
+    bool io, mem64, prefetch;
+    uint64_t mapped_at; /* guest address, UINT64_MAX while not mapped */
+} PciBar;
+
+typedef struct PciMsix PciMsix; /* hw/pci/msix.c */
+
+struct PciDevice {
+    Device dev;
+    int32_t devfn_prop; /* "addr" */
+    char *romfile_prop;
+    bool rombar_prop;
+    bool multifunction_prop;
+    uint8_t devfn;      /* slot << 3 | function, once attached */
+    PciBus *bus;
+    uint8_t config[PCI_CONFIG_SIZE];
+    uint8_t wmask[PCI_CONFIG_SIZE];   /* writable bits */
+    uint8_t w1cmask[PCI_CONFIG_SIZE]; /* bits cleared by writing 1 */
+    PciBar bars[PCI_BARS + 1];
+    MemRegion *bus_master;            /* see pci_dma_as() */
+    AddressSpace *dma_as;
+    uint8_t irq_level;                /* of its pin */
+    uint8_t msi_cap, msix_cap;        /* offsets, 0: none */
+    PciMsix *msix;
+};
+
+/* bus_props for every PCI class: addr, romfile, rombar, multifunction. */
+extern const Property pci_props[];
+/* The state of the PciDevice part; a device's own table has
+ * STATE_FIELD_STRUCT(MyState, pci, &pci_state_table) first. */
+extern const StateTable pci_state_table;
+
+/* BAR of SIZE = region size (a power of two); in realize. The bus owns REGION from then on. */
+void pci_register_bar_mem(PciDevice *dev, int bar, MemRegion *region, bool mem64, bool prefetch);
+void pci_register_bar_io(PciDevice *dev, int bar, MemRegion *region);
+/* Adds a capability of SIZE bytes; its offset, or 0 with ERR set when there is no room. */
+uint8_t pci_add_capability(PciDevice *dev, uint8_t cap_id, uint8_t size, GError **err);
+
+/* Little-endian access to configuration space, for the device itself. */
+uint32_t pci_get(const PciDevice *dev, uint32_t addr, unsigned size);
+void pci_set(PciDevice *dev, uint32_t addr, unsigned size, uint32_t value);
+void pci_set_wmask(PciDevice *dev, uint32_t addr, unsigned size, uint32_t mask);
+
+/* The device's interrupt pin. */
+void pci_set_irq(PciDevice *dev, int level);
+
+/* MSI and MSI-X. */
+bool pci_msi_init(PciDevice *dev, unsigned vectors, GError **err);
+bool pci_msi_enabled(const PciDevice *dev);
+void pci_msi_notify(PciDevice *dev, unsigned vector);
+/* Table and pending bits in their own BAR (one page). */
+bool pci_msix_init(PciDevice *dev, unsigned vectors, int bar, GError **err);
+bool pci_msix_enabled(const PciDevice *dev);
+void pci_msix_notify(PciDevice *dev, unsigned vector);
+void pci_msix_reset(PciDevice *dev);
+
+/* Where the device's DMA goes: system memory while bus mastering is enabled, nothing otherwise. */
+AddressSpace *pci_dma_as(PciDevice *dev);
+static inline MemResult pci_dma_read(PciDevice *dev, hwaddr addr, void *buf, uint64_t len)
+{
+    return address_space_read(pci_dma_as(dev), addr, buf, len);
+}
+static inline MemResult pci_dma_write(PciDevice *dev, hwaddr addr, const void *buf, uint64_t len)
+{
+    return address_space_write(pci_dma_as(dev), addr, buf, len);
+}
+
+/* ---- buses, for host bridges and machines ---- */
+
+/* Routes pin PIN (0..3) of DEVFN to one of the bus's interrupt lines. */
+typedef int (*PciIrqMap)(PciBus *bus, uint8_t devfn, int pin);
+
+PciBus *pci_bus_new(Machine *m, const char *name, Device *host, MemRegion *mem, MemRegion *io);
+void pci_bus_set_irqs(PciBus *bus, IrqHandler set_irq, void *opaque, int lines, PciIrqMap map);
+Bus *pci_bus_qbus(PciBus *bus);
+PciBus *pci_bus_from_qbus(Bus *bus);
+uint32_t pci_config_read(PciBus *bus, uint8_t devfn, uint32_t addr, unsigned size);
+void pci_config_write(PciBus *bus, uint8_t devfn, uint32_t addr, uint32_t value, unsigned size);
+PciDevice *pci_bus_device(PciBus *bus, uint8_t devfn);
+/* Delivers MSI writes: set once by the machine (the APIC's address window). */
+void pci_bus_set_msi_handler(PciBus *bus, void (*fn)(void *opaque, uint64_t addr, uint32_t data),
+                             void *opaque);
+
+#endif

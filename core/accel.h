@@ -15,6 +15,7 @@
 
 #include "core/cpu.h"
 #include "core/device.h"
+#include "core/irq.h"
 
 typedef struct Accel Accel;
 typedef struct MemListener MemListener;
@@ -61,6 +62,9 @@ typedef struct AccelClass {
     void (*put_state)(Cpu *cpu);
 
     bool (*has_cap)(Accel *accel, AccelCap cap);
+    /* With accel->irqchip: fills GSI[0..COUNT-1] with the inputs of the interrupt controllers that the
+     * accelerator holds (PIC and IOAPIC; GSI 0 is the timer's). NULL: it never holds them. */
+    bool (*irqchip_wire)(Accel *accel, IrqLine *gsi, int count, GError **err);
     /* Memory differences for machine->memory and machine->io; NULL: it reads the views itself. */
     const MemListener *(*memory_listener)(Accel *accel);
     /* One line or more for `info kvm`, `info jit`. */

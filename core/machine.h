@@ -41,6 +41,7 @@ typedef enum ShutdownCause {
 struct Machine {
     AddressSpace memory; /* physical memory as the CPUs see it */
     AddressSpace io;     /* 64 KiB of ports */
+    AddressSpace smm_memory; /* as a CPU in system management mode sees it; root NULL: no SMM here */
     MemRegion *memory_root, *io_root;
     RamBlock *ram;       /* the guest's main memory: offset 0 is the first byte of low RAM */
     uint64_t ram_size;   /* bytes */
@@ -50,6 +51,7 @@ struct Machine {
     int cpu_count;
     Accel *accel;
 
+    void *board;         /* the machine type's own (hw/pc/pc.c: PcMachine) */
     Bus *root_bus;       /* "main-system-bus": devices with no other bus */
     IoThread *io_thread; /* the default one for disks and networks */
 

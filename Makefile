@@ -149,17 +149,17 @@ DEMO := build/demo/debian.qcow2
 test-packages:
 	@scripts/install-packages test
 GUEST_FILES := $(DEMO) build/guest/kernel-amd64 build/guest/kernel-cloud-amd64 \
-    build/guest/kernel-686 build/guest/initramfs
+    build/guest/kernel-686 build/guest/initramfs-amd64 build/guest/initramfs-i386
 guest-files: $(GUEST_FILES)
 
 $(DEMO): scripts/make-debian-disk
 	@scripts/install-packages demo
 	scripts/make-debian-disk $@
 
-build/guest/initramfs: scripts/make-initramfs scripts/initramfs-init
-	scripts/make-initramfs $@
+build/guest/initramfs-%: scripts/make-initramfs scripts/initramfs-init scripts/fetch-deb
+	scripts/make-initramfs $* $@
 
-build/guest/kernel-%: scripts/fetch-kernel
+build/guest/kernel-%: scripts/fetch-kernel scripts/fetch-deb
 	scripts/fetch-kernel $* $@
 
 .PHONY: demo

@@ -10,12 +10,13 @@
  */
 #include "hw/timer/mc146818.h"
 
-#include <string.h>
+#include <inttypes.h>
 #include <time.h>
 
 #include "core/clock.h"
 #include "core/machine.h"
 #include "hw/pc/isa.h"
+#include "util/keyval.h"
 
 enum {
     RTC_SECONDS = 0,
@@ -66,7 +67,7 @@ typedef struct Rtc {
     IsaDevice isa;
     uint8_t cmos[CMOS_SIZE];
     uint8_t index, nmi_masked;
-    int64_t offset;        /* RTC time minus CLOCK_HOST */
+    int64_t offset_sec, offset_ns; /* RTC time minus CLOCK_HOST; offset_ns in [0, 1 s) */
     int64_t held;          /* while it does not run: the sub-second part it was stopped at */
     uint8_t weekday_shift; /* guest's day of the week minus the calendar's, modulo 7 */
     int64_t checked;       /* RTC second up to which UF and AF have been looked at */
@@ -83,14 +84,22 @@ static bool is_running(const Rtc *s)
     return !(s->cmos[REG_B] & B_SET) && (s->cmos[REG_A] & A_DV) <= A_DV_RUN;
 }
 
-static int64_t rtc_now(const Rtc *s)
-{
-    return clock_now(CLOCK_HOST) + s->offset;
-}
-
 static int64_t floor_second(int64_t ns)
 {
     return ns / NS_PER_SEC - (ns % NS_PER_SEC < 0);
+}
+
+/* RTC time, in seconds since 1970; *FRACTION: the nanoseconds of this second that are gone. Kept
+ * apart because a guest may set years that do not fit nanoseconds in 64 bits. */
+static int64_t rtc_now(const Rtc *s, int64_t *fraction)
+{
+    int64_t ns = clock_now(CLOCK_HOST) + s->offset_ns;
+    int64_t second = floor_second(ns);
+
+    if (fraction) {
+        *fraction = ns - second * NS_PER_SEC;
+    }
+    return second + s->offset_sec;
 }
 
 static uint8_t encode(const Rtc *s, int v)
@@ -145,8 +154,16 @@ static void set_registers(Rtc *s, int64_t second)
 static void refresh(Rtc *s)
 {
     if (is_running(s)) {
-        set_registers(s, floor_second(rtc_now(s)));
+        set_registers(s, rtc_now(s, NULL));
     }
+}
+
+static void set_time(Rtc *s, int64_t second, int64_t fraction)
+{
+    int64_t ns = fraction - clock_now(CLOCK_HOST);
+
+    s->offset_sec = second + floor_second(ns);
+    s->offset_ns = ns - floor_second(ns) * NS_PER_SEC;
 }
 
 /* Makes the time registers the time, with FRACTION nanoseconds of the second gone. */
@@ -164,7 +181,7 @@ static void take_registers(Rtc *s, int64_t fraction)
     int64_t second = timegm(&tm); /* also normalises what is no date; fills in tm_wday */
 
     s->weekday_shift = (uint8_t)(((weekday - tm.tm_wday) % 7 + 7) % 7);
-    s->offset = second * NS_PER_SEC + fraction - clock_now(CLOCK_HOST);
+    set_time(s, second, fraction);
     s->checked = second;
 }
 
@@ -203,7 +220,7 @@ static int64_t next_alarm(const Rtc *s, int64_t after, int64_t limit)
     return -1;
 }
 
-/* Nanoseconds between periodic interrupts; 0: none (data sheet, table 5). */
+/* 32768 Hz ticks between periodic interrupts; 0: none (data sheet, table 5). */
 static int64_t period_ticks(const Rtc *s)
 {
     int rate = s->cmos[REG_A] & A_RS;
@@ -228,7 +245,7 @@ static void update_flags(Rtc *s)
     int64_t ticks = period_ticks(s);
 
     if (is_running(s)) {
-        int64_t second = floor_second(rtc_now(s));
+        int64_t second = rtc_now(s, NULL);
         if (second > s->checked) {
             s->cmos[REG_C] |= C_UF;
             if (next_alarm(s, s->checked, second) >= 0) {
@@ -265,7 +282,7 @@ static void arm(Rtc *s)
         }
     }
     if (next >= 0) {
-        timer_arm(s->second_timer, next * NS_PER_SEC - s->offset);
+        timer_arm(s->second_timer, (next - s->offset_sec) * NS_PER_SEC - s->offset_ns);
     } else {
         timer_disarm(s->second_timer);
     }
@@ -294,7 +311,9 @@ static void write_a(Rtc *s, uint8_t value)
     uint8_t old = s->cmos[REG_A];
 
     refresh(s);
-    s->held = was_running ? rtc_now(s) - floor_second(rtc_now(s)) * NS_PER_SEC : s->held;
+    if (was_running) {
+        rtc_now(s, &s->held);
+    }
     s->cmos[REG_A] = value & 0x7f;
     if ((old ^ value) & (A_RS | A_DV)) {
         s->period_start = clock_now(CLOCK_VM);
@@ -312,7 +331,7 @@ static void write_b(Rtc *s, uint8_t value)
 
     refresh(s);
     if (was_running && (value & B_SET)) {
-        s->held = rtc_now(s) - floor_second(rtc_now(s)) * NS_PER_SEC;
+        rtc_now(s, &s->held);
     }
     if (value & B_SET) {
         value &= ~B_UIE; /* data sheet: setting SET clears UIE */
@@ -345,10 +364,10 @@ static void write_register(Rtc *s, int reg, uint8_t value)
         break;
     default: /* the time and the century */
         if (is_running(s)) {
-            int64_t now = rtc_now(s);
-            set_registers(s, floor_second(now));
+            int64_t fraction;
+            set_registers(s, rtc_now(s, &fraction));
             s->cmos[reg] = value;
-            take_registers(s, now - floor_second(now) * NS_PER_SEC);
+            take_registers(s, fraction);
         } else {
             s->cmos[reg] = value;
         }
@@ -371,9 +390,9 @@ static uint8_t read_register(Rtc *s, int reg)
     case REG_A:
         value = s->cmos[REG_A];
         if (is_running(s)) {
-            int64_t now = rtc_now(s);
-            int64_t into = now - floor_second(now) * NS_PER_SEC;
-            value |= into >= NS_PER_SEC - UIP_NS ? A_UIP : 0;
+            int64_t fraction;
+            rtc_now(s, &fraction);
+            value |= fraction >= NS_PER_SEC - UIP_NS ? A_UIP : 0;
         }
         return value;
     case REG_C:
@@ -471,8 +490,9 @@ static bool realize(Device *dev, GError **err)
     s->periodic_timer = timer_new(CLOCK_VM, timer_fired, s);
     s->cmos[REG_A] = A_DV_RUN | 6; /* 1024 Hz */
     s->cmos[REG_B] = B_24H;
-    s->offset = dev->machine->rtc_offset_ns;
-    s->checked = floor_second(rtc_now(s));
+    s->offset_sec = floor_second(dev->machine->rtc_offset_ns);
+    s->offset_ns = dev->machine->rtc_offset_ns - s->offset_sec * NS_PER_SEC;
+    s->checked = rtc_now(s, NULL);
     s->period_start = clock_now(CLOCK_VM);
     set_registers(s, s->checked);
     isa_register_io(&s->isa, "rtc", &ops, s, 0x70, 2);
@@ -483,7 +503,8 @@ static const StateField fields[] = {
     STATE_FIELD_BYTES(Rtc, cmos),
     STATE_FIELD_UINT_MAX(Rtc, index, CMOS_SIZE - 1),
     STATE_FIELD_UINT_MAX(Rtc, nmi_masked, 1),
-    STATE_FIELD_UINT(Rtc, offset),
+    STATE_FIELD_UINT(Rtc, offset_sec),
+    STATE_FIELD_UINT_MAX(Rtc, offset_ns, NS_PER_SEC - 1),
     STATE_FIELD_UINT_MAX(Rtc, held, NS_PER_SEC),
     STATE_FIELD_UINT_MAX(Rtc, weekday_shift, 6),
     STATE_FIELD_UINT(Rtc, checked),
@@ -496,23 +517,24 @@ static const StateField fields[] = {
 
 static bool post_load(void *opaque, uint32_t version, GError **err)
 {
-    /* Beyond this no calendar is needed, and sums of times cannot overflow. */
-    const int64_t limit = INT64_MAX / 4;
+    const int64_t limit = 1ll << 40; /* seconds: year 36800, past what four digits can be set to */
     Rtc *s = opaque;
 
     (void)version;
-    (void)err;
-    if (s->offset > limit || s->offset < -limit) {
-        s->offset = 0;
+    if (s->offset_sec > limit || s->offset_sec < -limit) {
+        emu_set_error(
+            err, "mc146818rtc: time offset %" G_GINT64_FORMAT " is not within %" PRId64 " seconds",
+            (gint64)s->offset_sec, limit);
+        return false;
     }
     if (s->period_start < 0 || s->period_start > clock_now(CLOCK_VM)) {
         s->period_start = clock_now(CLOCK_VM);
     }
-    if (s->period_seen < 0 || s->period_seen > limit / NS_PER_SEC * 8192) {
+    if (s->period_seen < 0 || s->period_seen > limit) {
         s->period_seen = 0;
     }
-    if (s->checked > limit / NS_PER_SEC || s->checked < -limit / NS_PER_SEC) {
-        s->checked = floor_second(rtc_now(s));
+    if (s->checked > 2 * limit || s->checked < -2 * limit) {
+        s->checked = rtc_now(s, NULL);
     }
     return true;
 }

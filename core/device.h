@@ -67,6 +67,7 @@ typedef enum DeviceCategory {
 
 typedef struct DeviceClass {
     const char *name;
+    const char *alias;         /* another name that -device takes, or NULL */
     const char *description;
     const char *bus_type;      /* "PCI", "ISA", "IDE", "System", ... : the kind of bus it plugs into */
     DeviceCategory category;
@@ -97,6 +98,7 @@ struct Device {
     Bus *parent;   /* NULL until realized for devices that choose their bus then */
     GSList *buses; /* Bus *, its own */
     bool realized;
+    GError *global_error; /* a -global value did not fit; device_realize() reports it */
 };
 
 struct Bus {
@@ -117,17 +119,22 @@ bool device_set_prop(Device *dev, const char *name, const char *value, GError **
 /* The property's value in the syntax of -device; caller frees. NULL: no such property. */
 char *device_get_prop(const Device *dev, const char *name);
 const Property *device_find_prop(const DeviceClass *cls, const char *name);
-/* Puts DEV on BUS (NULL: it has none) and realizes it. On false DEV is as before and still the caller's. */
+/* Puts DEV on BUS (NULL: the machine's root bus) and realizes it. On false DEV is as before and still the
+ * caller's. */
 bool device_realize(Device *dev, Bus *bus, GError **err);
+/* Unrealizes and frees what sits on its own buses (newest first), then itself, and takes it off its bus.
+ * DEV stays the caller's. */
 void device_unrealize(Device *dev);
+/* Unrealizes it if need be; frees its own buses and properties. NULL is fine. */
 void device_free(Device *dev);
 
 /* device_new + properties (name, value, ..., NULL) + device_realize, for machine wiring. */
 Device *device_create(Machine *m, Bus *bus, const DeviceClass *cls, GError **err, ...)
     G_GNUC_NULL_TERMINATED;
 
+/* NULL for NAME: made of the parent's id or class name. */
 Bus *bus_new(const char *type, const char *name, Device *parent);
-void bus_free(Bus *bus);
+void bus_free(Bus *bus); /* empty; takes itself off its parent */
 /* By name, or the first of TYPE when NAME is NULL, searching from ROOT. */
 Bus *bus_find(Bus *root, const char *name, const char *type);
 Device *device_find(Bus *root, const char *id);

@@ -64,7 +64,16 @@ struct Machine {
     bool rtc_localtime;
     GHashTable *globals; /* "driver.property" -> value string, from -global */
     GSList *firmware_path; /* directories, -L first */
+    GSList *powerdown_callbacks; /* core/machine.c's own */
 };
+
+/* What requests lead to: system/'s policy. Called on the main loop under the machine lock. */
+typedef struct MachineHooks {
+    void (*reset)(Machine *m, ShutdownCause cause);
+    void (*shutdown)(Machine *m, ShutdownCause cause, int status);
+    void (*stop)(Machine *m, RunState why);
+} MachineHooks;
+void machine_set_hooks(const MachineHooks *hooks);
 
 /*
  * Requests, from any thread, with or without the machine lock; they return at once and the main
@@ -74,6 +83,9 @@ void machine_request_reset(Machine *m, ShutdownCause cause);
 void machine_request_shutdown(Machine *m, ShutdownCause cause, int exit_status);
 void machine_request_powerdown(Machine *m); /* presses the power button */
 void machine_request_stop(Machine *m, RunState why);
+/* True from a request for reset, shutdown or stop until its hook was called. Every vCPU has
+ * CPU_EVENT_STOP raised by such a request; its thread parks while this holds. Any thread. */
+bool machine_request_pending(Machine *m);
 
 /* Called (main loop, machine lock held) on powerdown; the chipset registers itself. */
 void machine_on_powerdown(Machine *m, void (*fn)(void *opaque), void *opaque);

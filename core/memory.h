@@ -50,8 +50,14 @@ typedef struct RamBlock {
 
 /* A new zeroed block; NULL with ERR set when the host refuses. */
 RamBlock *ram_block_new(const char *name, uint64_t size, GError **err);
-void ram_block_free(RamBlock *block); /* after its regions are gone from every view */
-/* The block and offset of linear address RAM_ADDR; NULL when there is none. Lock-free. */
+/* After its regions are gone from every view; unmapped once no RCU reader can see it. */
+void ram_block_free(RamBlock *block);
+/* The block that holds host address HOST, or NULL. Lock-free. */
+RamBlock *ram_block_from_host(const void *host, uint64_t *offset);
+/* Every block, in order of ram_base; stops when FN returns false. Machine lock held. */
+bool ram_block_foreach(bool (*fn)(RamBlock *block, void *opaque), void *opaque);
+/* The block and offset of linear address RAM_ADDR; NULL when there is none. Lock-free, GPR registers
+ * only. */
 RamBlock *ram_block_at(uint64_t ram_addr, uint64_t *offset);
 
 /*
@@ -60,6 +66,14 @@ RamBlock *ram_block_at(uint64_t ram_addr, uint64_t *offset);
  * and, where a page holds translated code, calls the hook, which drops that code.
  */
 void ram_block_written(RamBlock *block, uint64_t offset, uint64_t len);
+/*
+ * The part of it without the hook, compiled with GPR registers only: marks the pages, and returns true
+ * when one of them holds translated code. The translator's slow path for stores calls it.
+ */
+bool ram_dirty_mark(RamBlock *block, uint64_t offset, uint64_t len);
+/* Marks pages for display and migration by a bitmap (bit 0: the page at OFFSET), for an accelerator's
+ * SYNC. */
+void ram_dirty_mark_bitmap(RamBlock *block, uint64_t offset, const uint64_t *bits, uint64_t pages);
 typedef void (*RamCodeHook)(void *opaque, uint64_t ram_addr, uint64_t len);
 void ram_set_code_hook(RamCodeHook hook, void *opaque);
 
@@ -90,8 +104,9 @@ typedef struct AddressSpace AddressSpace;
 
 /*
  * Access callbacks. ADDR is relative to the region. SIZE is 1, 2, 4 or 8 and lies in [min_size,
- * max_size]: wider guest accesses are split; of a narrower one, a read is widened and cut, a write
- * is zero-extended to min_size. Zero sizes mean 1 and 4. Values are little-endian integers. Called
+ * max_size]: wider guest accesses are split; of a narrower one, a read is widened to the aligned unit of
+ * min_size around it and cut, a write becomes one of that unit with zeros in the other bytes. Zero sizes
+ * mean 1 and 4. Values are little-endian integers. Called
  * with the machine lock held unless LOCK_FREE.
  */
 typedef struct MemOps {
@@ -117,8 +132,9 @@ void mem_region_remove(MemRegion *child);
 void mem_region_set_enabled(MemRegion *mr, bool enabled);
 void mem_region_set_offset(MemRegion *mr, hwaddr offset);       /* moves it inside its parent */
 void mem_region_set_alias_offset(MemRegion *mr, uint64_t offset);
-void mem_region_set_readonly(MemRegion *mr, bool readonly);     /* RAM only */
+void mem_region_set_readonly(MemRegion *mr, bool readonly);     /* RAM, or an alias to RAM */
 void mem_region_set_size(MemRegion *mr, uint64_t size);
+bool mem_region_enabled(const MemRegion *mr);
 const char *mem_region_name(const MemRegion *mr);
 uint64_t mem_region_size(const MemRegion *mr);
 
@@ -152,7 +168,10 @@ struct AddressSpace {
 };
 
 void address_space_init(AddressSpace *as, MemRegion *root, const char *name);
-/* The current view. */
+/* Takes AS out of the list of spaces that follow their trees; its listeners are told that all is gone.
+ * AS may be freed afterwards by call_rcu, or at once if no other thread reads it. */
+void address_space_fini(AddressSpace *as);
+/* The current view. GPR registers only. The calling thread is a registered, online QSBR reader. */
 const FlatView *address_space_view(const AddressSpace *as);
 /* The range that holds ADDR, or NULL. Compiled with GPR registers only: callable from the
  * translator's TLB refill. */
@@ -173,6 +192,15 @@ void address_space_unlisten(AddressSpace *as, const MemListener *listener);
 /* ---- access ---- */
 
 typedef enum MemResult { MEM_OK, MEM_UNASSIGNED } MemResult;
+
+/*
+ * An access to one region, as MemOps describes, of any SIZE 1, 2, 4 or 8 at OFFSET of an I/O region. The
+ * caller holds the machine lock unless mem_region_lock_free(). For the translator's I/O path, which has
+ * the range already.
+ */
+uint64_t mem_region_io_read(MemRegion *mr, hwaddr offset, unsigned size);
+void mem_region_io_write(MemRegion *mr, hwaddr offset, uint64_t value, unsigned size);
+bool mem_region_lock_free(const MemRegion *mr);
 
 /*
  * Copies between BUF and the address space; RAM lock-free, I/O under the machine lock, which is taken

@@ -23,7 +23,8 @@ void safepoint_thread_detach(void);
 /* The CPU whose thread this is, or NULL. */
 Cpu *safepoint_current_cpu(void);
 
-/* No-ops on a thread that is no vCPU's. They do not nest. */
+/* On a thread attached to no CPU they concern RCU only; no-ops on one that is not attached. They do not
+ * nest. */
 void safepoint_offline(void);
 void safepoint_online(void);
 
@@ -31,6 +32,10 @@ void safepoint_online(void);
  * guest code. */
 void safepoint_poll(void);
 
+/*
+ * Work runs on the vCPU's thread, which may hold the machine lock or be about to: it must not take a
+ * lock that is held over a wait for a vCPU, must not wait, and must not read guest memory.
+ */
 typedef void (*SafeWork)(Cpu *cpu, void *data);
 
 /* Posts FN(cpu, DATA) to be run on CPU's thread at its next safe point, and kicks the CPU. */
@@ -39,12 +44,16 @@ void safepoint_post(Cpu *cpu, SafeWork fn, void *data);
 /*
  * Runs FN on every vCPU's thread for which FILTER(cpu, data) holds (NULL: all), on the caller's own
  * CPU directly, and returns when each has run it or is offline (then it runs before the thread goes
- * on). Any thread; with or without the machine lock; the caller's own vCPU counts as safe while it
- * waits, so work posted to it runs here.
+ * on, so DATA must outlive the call: pass a value, or something that lives as long as the machine).
+ * Any thread; with or without the machine lock, but with no other lock; the caller's own vCPU counts
+ * as safe while it waits, so work posted to it runs here. FILTER must not block.
  */
 void safepoint_run_on_all(bool (*filter)(Cpu *, void *), SafeWork fn, void *data);
 
-/* Stops every other vCPU at a safe point, runs FN(DATA) on the calling thread, lets them go on. */
+/*
+ * Stops every other vCPU at a safe point, runs FN(DATA) on the calling thread, lets them go on. FN must
+ * not take the machine lock: a caller whose FN needs it (for I/O) holds it already. Nests.
+ */
 void safepoint_exclusive(void (*fn)(void *data), void *data);
 
 #endif

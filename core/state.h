@@ -50,11 +50,13 @@ struct StateTable {
 };
 
 #define STATE_SIZEOF(s, f) ((uint32_t)sizeof(((s *)0)->f))
+/* The largest value a field of F's type may be loaded with: 1 for a bool, any for others. */
+#define STATE_TYPE_MAX(s, f) _Generic(((s *)0)->f, bool : 1, default : 0)
 /* An integer or bool field; one array of them. */
 #define STATE_FIELD_UINT(s, f)                                                                     \
     {                                                                                              \
         .name = #f, .kind = STATE_UINT, .offset = offsetof(s, f), .size = STATE_SIZEOF(s, f),      \
-        .count = 1                                                                                 \
+        .count = 1, .max = STATE_TYPE_MAX(s, f)                                                    \
     }
 #define STATE_FIELD_UINT_MAX(s, f, m)                                                              \
     {                                                                                              \
@@ -64,7 +66,7 @@ struct StateTable {
 #define STATE_FIELD_UINT_ARRAY(s, f)                                                               \
     {                                                                                              \
         .name = #f, .kind = STATE_UINT, .offset = offsetof(s, f), .size = STATE_SIZEOF(s, f[0]),   \
-        .count = STATE_SIZEOF(s, f) / STATE_SIZEOF(s, f[0])                                        \
+        .count = STATE_SIZEOF(s, f) / STATE_SIZEOF(s, f[0]), .max = STATE_TYPE_MAX(s, f[0])        \
     }
 #define STATE_FIELD_BYTES(s, f)                                                                    \
     {                                                                                              \

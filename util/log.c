@@ -1,123 +1,135 @@
 /*
- * The log of -d and -D.
+ * The diagnostic log: one mask, one stream. stdio's own lock keeps each piece of text whole.
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "util/log.h"
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "util/keyval.h"
 
-_Atomic uint32_t log_items_on;
+_Atomic uint32_t log_items;
+static FILE *_Atomic log_file; /* NULL: standard error */
 
-static GRecMutex log_mutex;
-static FILE *log_file; /* NULL: stderr */
-
-static const struct LogItem {
-    const char *name, *help;
-    uint32_t mask;
-} log_items[] = {
-#define LOG_ROW(symbol, name, help) {name, help, LOG_##symbol},
-    LOG_TABLE(LOG_ROW)
-#undef LOG_ROW
+static const struct {
+    const char *name;
+    uint32_t item;
+    const char *help;
+} items[] = {
+    {"in_asm", LOG_IN_ASM, "guest instructions of each block, when it is translated"},
+    {"op", LOG_OP, "intermediate representation of each block"},
+    {"out_asm", LOG_OUT_ASM, "host instructions generated for each block"},
+    {"int", LOG_INT, "interrupts and exceptions, when they are delivered"},
+    {"exec", LOG_EXEC, "each block, when it is entered from the execution loop"},
+    {"cpu", LOG_CPU, "CPU registers, when a block is entered from the execution loop"},
+    {"unimp", LOG_UNIMP, "use of instructions and device functions that are not implemented"},
+    {"guest_errors", LOG_GUEST_ERRORS, "what the guest does against a device's specification"},
+    {"nochain", LOG_NOCHAIN, "do not chain blocks, so that exec and cpu show every one"},
+    {"mmu", LOG_MMU, "page-table walks and TLB flushes"},
+    {"page", LOG_PAGE, "the RAM map at the start, and invalidation of translated pages"},
 };
 
-void log_lock(void)
+bool log_set_items(const char *list, GError **err)
 {
-    g_rec_mutex_lock(&log_mutex);
-}
+    char **words = g_strsplit(list, ",", -1);
+    uint32_t mask = 0;
+    bool ok = true;
 
-void log_unlock(void)
-{
-    fflush(log_stream());
-    g_rec_mutex_unlock(&log_mutex);
-}
+    for (int i = 0; words[i] && ok; i++) {
+        size_t k;
 
-FILE *log_stream(void)
-{
-    return log_file ? log_file : stderr;
-}
-
-void log_printf(uint32_t item, const char *format, ...)
-{
-    if (!log_on(item)) {
-        return;
-    }
-    va_list ap;
-    va_start(ap, format);
-    log_lock();
-    vfprintf(log_stream(), format, ap);
-    log_unlock();
-    va_end(ap);
-}
-
-static bool log_find(const char *name, uint32_t *mask)
-{
-    for (size_t i = 0; i < G_N_ELEMENTS(log_items); i++) {
-        if (!strcmp(log_items[i].name, name)) {
-            *mask = log_items[i].mask;
-            return true;
+        if (!strcmp(words[i], "none")) {
+            mask = 0;
+            continue;
+        }
+        for (k = 0; k < G_N_ELEMENTS(items); k++) {
+            if (!strcmp(words[i], items[k].name)) {
+                mask |= items[k].item;
+                break;
+            }
+            if (!strcmp(words[i], "all") && items[k].item != LOG_NOCHAIN) {
+                mask |= items[k].item;
+            }
+        }
+        if (k == G_N_ELEMENTS(items) && strcmp(words[i], "all")) {
+            emu_set_error(err, "-d: unknown log item '%s'; '-d help' lists them", words[i]);
+            ok = false;
         }
     }
-    if (!strcmp(name, "all")) {
-        *mask = ~0u;
-        return true;
+    g_strfreev(words);
+    if (ok) {
+        atomic_store(&log_items, mask);
     }
-    *mask = 0;
-    return !strcmp(name, "none");
+    return ok;
 }
 
-bool log_set(const char *items, GError **err)
+bool log_set_file(const char *path, GError **err)
 {
-    g_auto(GStrv) words = g_strsplit(items, ",", -1);
-    uint32_t on = 0;
-
-    for (char **w = words; *w; w++) {
-        uint32_t mask;
-        if (!log_find(*w, &mask)) {
-            emu_set_error(err, "'%s' is no log item (-d help lists them)", *w);
-            return false;
-        }
-        on |= mask;
-    }
-    atomic_store(&log_items_on, on);
-    return true;
-}
-
-bool log_open(const char *path, GError **err)
-{
-    FILE *f = NULL;
+    FILE *file = NULL, *old;
 
     if (path) {
-        f = fopen(path, "we");
-        if (!f) {
-            emu_set_error(err, "%s: %s", path, g_strerror(errno));
+        char **parts = g_strsplit(path, "%d", 2);
+        char *name;
+
+        if (parts[0] && parts[1]) {
+            name = g_strdup_printf("%s%ld%s", parts[0], (long)getpid(), parts[1]);
+        } else {
+            name = g_strdup(path);
+        }
+        file = fopen(name, "we");
+        if (!file) {
+            emu_set_error(err, "-D: cannot write log file '%s': %s", name, g_strerror(errno));
+        } else {
+            setvbuf(file, NULL, _IOLBF, 0);
+        }
+        g_free(name);
+        g_strfreev(parts);
+        if (!file) {
             return false;
         }
     }
-    log_lock();
-    FILE *old = log_file;
-    log_file = f;
-    log_unlock();
+    old = atomic_exchange(&log_file, file);
     if (old) {
         fclose(old);
     }
     return true;
 }
 
-void log_close(void)
+static FILE *log_stream(void)
 {
-    atomic_store(&log_items_on, 0);
-    log_open(NULL, NULL);
+    FILE *file = atomic_load(&log_file);
+
+    return file ? file : stderr;
 }
 
-void log_print_help(GString *out)
+void log_printf(uint32_t mask, const char *format, ...)
 {
-    g_string_append(out, "Log items, separated by commas:\n");
-    for (size_t i = 0; i < G_N_ELEMENTS(log_items); i++) {
-        g_string_append_printf(out, "%-14s %s\n", log_items[i].name, log_items[i].help);
+    va_list ap;
+
+    if (log_enabled(mask)) {
+        va_start(ap, format);
+        vfprintf(log_stream(), format, ap);
+        va_end(ap);
     }
-    g_string_append(out, "all            every item\nnone           no item\n");
+}
+
+void log_write(uint32_t mask, const char *text, size_t len)
+{
+    if (log_enabled(mask)) {
+        fwrite(text, 1, len, log_stream());
+    }
+}
+
+void log_print_items(GString *out)
+{
+    g_string_append(out, "Log items (comma separated):\n");
+    for (size_t i = 0; i < G_N_ELEMENTS(items); i++) {
+        g_string_append_printf(out, "%-15s %s\n", items[i].name, items[i].help);
+    }
+    g_string_append_printf(out, "%-15s %s\n", "all", "all of these but nochain");
+    g_string_append_printf(out, "%-15s %s\n", "none", "nothing");
 }

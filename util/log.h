@@ -1,9 +1,6 @@
 /*
- * The log of -d and -D: items switched on by name, one stream for all threads.
- *
- * log_on() is one load, so that code on a hot path can ask; the lines of one log_printf() call come
- * out together. What takes several calls (a block's listing) is bracketed by
- * log_lock()/log_unlock(). SPDX-License-Identifier: GPL-2.0-or-later
+ * Diagnostics asked for by -d ITEM,... and written to standard error or to -D FILE.
+ * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef UTIL_LOG_H
 #define UTIL_LOG_H
@@ -12,47 +9,41 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 
-/* LOG_<symbol>, name, what -d help says of it */
-#define LOG_TABLE(ITEM)                                                                            \
-    ITEM(IN_ASM, "in_asm", "guest code of each block as it is translated")                         \
-    ITEM(OP, "op", "intermediate code of each block")                                              \
-    ITEM(OUT_ASM, "out_asm", "host code of each block")                                            \
-    ITEM(INT, "int", "interrupts and exceptions as they are delivered")                            \
-    ITEM(EXEC, "exec", "each block as it is entered (very long)")                                  \
-    ITEM(CPU, "cpu", "CPU registers as each block is entered (very long)")                         \
-    ITEM(UNIMP, "unimp", "what the guest asks for and this program does not have")                 \
-    ITEM(GUEST_ERRORS, "guest_errors", "what the guest does wrong with a device")
+typedef enum LogItem {
+    LOG_IN_ASM = 1u << 0,
+    LOG_OP = 1u << 1,
+    LOG_OUT_ASM = 1u << 2,
+    LOG_INT = 1u << 3,
+    LOG_EXEC = 1u << 4,
+    LOG_CPU = 1u << 5,
+    LOG_UNIMP = 1u << 6,
+    LOG_GUEST_ERRORS = 1u << 7,
+    LOG_NOCHAIN = 1u << 8,
+    LOG_MMU = 1u << 9,
+    LOG_PAGE = 1u << 10,
+} LogItem;
 
-enum {
-#define LOG_BIT(symbol, name, help) LOG_BIT_##symbol,
-    LOG_TABLE(LOG_BIT)
-#undef LOG_BIT
-        LOG_BITS,
-#define LOG_MASK(symbol, name, help) LOG_##symbol = 1 << LOG_BIT_##symbol,
-    LOG_TABLE(LOG_MASK)
-#undef LOG_MASK
-};
+/* Read through log_enabled(); written by log_set_items(). */
+extern _Atomic uint32_t log_items;
 
-extern _Atomic uint32_t log_items_on; /* LOG_*; by log_set() only */
-
-static inline bool log_on(uint32_t items)
+/* True when any of ITEMS (LogItem bits) was asked for. Any thread; one relaxed load. */
+static inline bool log_enabled(uint32_t items)
 {
-    return (atomic_load_explicit(&log_items_on, memory_order_relaxed) & items) != 0;
+    return atomic_load_explicit(&log_items, memory_order_relaxed) & items;
 }
 
-/* Appends a line or more when ITEM is on. Any thread but code compiled for GPRs only. */
-void log_printf(uint32_t item, const char *format, ...) G_GNUC_PRINTF(2, 3);
-void log_lock(void); /* recursive */
-void log_unlock(void);
-FILE *log_stream(void); /* under log_lock() */
+/* Writes one piece of text, whole, if ITEMS are enabled. Any thread. */
+void log_printf(uint32_t items, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* The same for text made elsewhere; LEN bytes. */
+void log_write(uint32_t items, const char *text, size_t len);
 
-/* ITEMS as in -d ("int,unimp", "all", "none"); false with ERR naming the word that is no item. */
-bool log_set(const char *items, GError **err);
-/* Where the log goes from now on; PATH NULL: stderr. */
-bool log_open(const char *path, GError **err);
-void log_close(void);
-void log_print_help(GString *out);
+/* Replaces what is logged by the comma-separated LIST ("none" and "all" too); false with ERR naming
+ * the unknown item. "help" is the caller's to recognise. */
+bool log_set_items(const char *list, GError **err);
+/* Sends the log to PATH, truncated; "%d" in it becomes the process id. NULL: standard error. */
+bool log_set_file(const char *path, GError **err);
+/* Text of -d help. */
+void log_print_items(GString *out);
 
 #endif

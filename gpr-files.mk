@@ -1,0 +1,1 @@
+GPR_FILES += core/memory_fast.c

@@ -1,5 +1,5 @@
 /*
- * The diagnostic log: one mask, one stream. stdio's own lock keeps each piece of text whole.
+ * The diagnostic log: one mask, one stream, and a recursive lock that keeps pieces of text whole.
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "util/log.h"
@@ -13,7 +13,8 @@
 #include "util/keyval.h"
 
 _Atomic uint32_t log_items;
-static FILE *_Atomic log_file; /* NULL: standard error */
+static GRecMutex log_mutex;
+static FILE *log_file; /* NULL: standard error */
 
 static const struct {
     const char *name;
@@ -33,7 +34,17 @@ static const struct {
     {"page", LOG_PAGE, "the RAM map at the start, and invalidation of translated pages"},
 };
 
-bool log_set_items(const char *list, GError **err)
+void log_lock(void)
+{
+    g_rec_mutex_lock(&log_mutex);
+}
+
+void log_unlock(void)
+{
+    g_rec_mutex_unlock(&log_mutex);
+}
+
+bool log_set(const char *list, GError **err)
 {
     char **words = g_strsplit(list, ",", -1);
     uint32_t mask = 0;
@@ -67,9 +78,9 @@ bool log_set_items(const char *list, GError **err)
     return ok;
 }
 
-bool log_set_file(const char *path, GError **err)
+bool log_open(const char *path, GError **err)
 {
-    FILE *file = NULL, *old;
+    FILE *file = NULL;
 
     if (path) {
         char **parts = g_strsplit(path, "%d", 2);
@@ -92,18 +103,23 @@ bool log_set_file(const char *path, GError **err)
             return false;
         }
     }
-    old = atomic_exchange(&log_file, file);
-    if (old) {
-        fclose(old);
+    log_lock();
+    if (log_file) {
+        fclose(log_file);
     }
+    log_file = file;
+    log_unlock();
     return true;
+}
+
+void log_close(void)
+{
+    log_open(NULL, NULL);
 }
 
 static FILE *log_stream(void)
 {
-    FILE *file = atomic_load(&log_file);
-
-    return file ? file : stderr;
+    return log_file ? log_file : stderr;
 }
 
 void log_printf(uint32_t mask, const char *format, ...)
@@ -112,7 +128,9 @@ void log_printf(uint32_t mask, const char *format, ...)
 
     if (log_enabled(mask)) {
         va_start(ap, format);
+        log_lock();
         vfprintf(log_stream(), format, ap);
+        log_unlock();
         va_end(ap);
     }
 }
@@ -120,11 +138,13 @@ void log_printf(uint32_t mask, const char *format, ...)
 void log_write(uint32_t mask, const char *text, size_t len)
 {
     if (log_enabled(mask)) {
+        log_lock();
         fwrite(text, 1, len, log_stream());
+        log_unlock();
     }
 }
 
-void log_print_items(GString *out)
+void log_print_help(GString *out)
 {
     g_string_append(out, "Log items (comma separated):\n");
     for (size_t i = 0; i < G_N_ELEMENTS(items); i++) {

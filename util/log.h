@@ -24,7 +24,7 @@ typedef enum LogItem {
     LOG_PAGE = 1u << 10,
 } LogItem;
 
-/* Read through log_enabled(); written by log_set_items(). */
+/* Read through log_enabled(); written by log_set(). */
 extern _Atomic uint32_t log_items;
 
 /* True when any of ITEMS (LogItem bits) was asked for. Any thread; one relaxed load. */
@@ -38,12 +38,17 @@ void log_printf(uint32_t items, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* The same for text made elsewhere; LEN bytes. */
 void log_write(uint32_t items, const char *text, size_t len);
 
+/* Brackets several calls whose lines belong together (a block's listing). Recursive. */
+void log_lock(void);
+void log_unlock(void);
+
 /* Replaces what is logged by the comma-separated LIST ("none" and "all" too); false with ERR naming
  * the unknown item. "help" is the caller's to recognise. */
-bool log_set_items(const char *list, GError **err);
+bool log_set(const char *list, GError **err);
 /* Sends the log to PATH, truncated; "%d" in it becomes the process id. NULL: standard error. */
-bool log_set_file(const char *path, GError **err);
+bool log_open(const char *path, GError **err);
+void log_close(void); /* back to standard error */
 /* Text of -d help. */
-void log_print_items(GString *out);
+void log_print_help(GString *out);
 
 #endif

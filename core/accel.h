@@ -65,6 +65,8 @@ typedef struct AccelClass {
     /* With accel->irqchip: fills GSI[0..COUNT-1] with the inputs of the interrupt controllers that the
      * accelerator holds (PIC and IOAPIC; GSI 0 is the timer's). NULL: it never holds them. */
     bool (*irqchip_wire)(Accel *accel, IrqLine *gsi, int count, GError **err);
+    /* With accel->irqchip: a device's write of DATA to ADDR in FEExxxxxh. */
+    void (*msi_deliver)(Accel *accel, uint64_t addr, uint32_t data);
     /* Memory differences for machine->memory and machine->io; NULL: it reads the views itself. */
     const MemListener *(*memory_listener)(Accel *accel);
     /* One line or more for `info kvm`, `info jit`. */

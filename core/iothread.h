@@ -30,7 +30,8 @@ void io_thread_post(IoThread *t, void (*fn)(void *opaque), void *opaque);
 /* Starts a coroutine running FN(OPAQUE) on T. Any thread. */
 void io_thread_spawn(IoThread *t, void (*fn)(void *opaque), void *opaque);
 
-/* From a coroutine: file I/O that suspends it. All return bytes (short at end of file) or -errno. */
+/* From a coroutine: file I/O that suspends it. All return bytes (short at end of file) or -errno.
+ */
 int64_t io_co_preadv(int fd, const struct iovec *iov, int iovcnt, uint64_t offset);
 int64_t io_co_pwritev(int fd, const struct iovec *iov, int iovcnt, uint64_t offset);
 int io_co_fdatasync(int fd);
@@ -42,8 +43,8 @@ int io_co_poll(int fd, short events);
 /* Runs a blocking function on a helper thread and suspends until it is done; its return value. */
 int64_t io_co_blocking(int64_t (*fn)(void *opaque), void *opaque);
 
-/* Runs FN(OPAQUE) as a coroutine on T and blocks the calling thread (no I/O thread, no vCPU) until it
- * returns. For opening images and for tools. */
+/* Runs FN(OPAQUE) as a coroutine on T and blocks the calling thread (no I/O thread, no vCPU) until
+ * it returns. For opening images and for tools. */
 void io_thread_run_sync(IoThread *t, void (*fn)(void *opaque), void *opaque);
 
 #endif

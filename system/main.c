@@ -1,0 +1,75 @@
+/*
+ * emu-system-x86_64.
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/mainloop.h"
+#include "system/daemon.h"
+#include "system/options.h"
+#include "system/startup.h"
+#include "ui/chardev.h"
+#include "util/log.h"
+
+extern const DeviceClass *const hw_device_classes[];
+
+/* Steps 3 to 10; the order is explained in docs/architecture.md. */
+static bool start(Startup *s, GError **err)
+{
+    /*  3 */ return startup_check(s, err) &&
+        /*  4 */ startup_accel(s, err) &&
+        /*  5 */ startup_chardevs(s, err) &&
+        /*  6 */ startup_disks(s, err) &&
+        /*  7 */ startup_cpus(s, err) &&
+        /*  8 */ startup_board(s, err) &&
+        /*  9 */ signals_watch(&s->vm->machine, err) &&
+        /* 10 */ startup_run(s, err);
+}
+
+static int fail(GError *err)
+{
+    chardev_restore_terminal();
+    fprintf(stderr, "%s: %s\n", g_get_prgname(), err->message);
+    return EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+    g_autoptr(GError) err = NULL;
+    Startup s = {0};
+    int status;
+
+    /* 1. What holds for the whole process. */
+    g_set_prgname("emu-system-x86_64");
+    device_class_list_set(hw_device_classes);
+
+    /* 2. The command line. */
+    VmConfig *cfg = vm_config_new();
+    if (!options_parse(cfg, argc, argv, &err)) {
+        return fail(err);
+    }
+    if (cfg->done) {
+        return EXIT_SUCCESS;
+    }
+    if (!process_prepare(cfg, &err)) {
+        return fail(err);
+    }
+
+    s.cfg = cfg;
+    s.vm = g_new0(Vm, 1);
+    signals_block();
+    main_loop_init();
+    if (!start(&s, &err) || !process_ready(cfg, &err)) {
+        status = fail(err);
+        startup_end(&s);
+        return status;
+    }
+
+    /* 11. Until the guest powers off or somebody ends it. */
+    main_loop_run();
+    status = s.vm->exit_status;
+    startup_end(&s);
+    process_end(cfg);
+    return status;
+}

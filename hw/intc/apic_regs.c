@@ -1,7 +1,8 @@
 /*
  * The local APIC's registers, as memory at FEE00000h and, in x2APIC mode, as MSRs 800h to 83Fh (SDM
  * 3A tables 11-1 and 11-6). A register's number is its offset in the page divided by 16, which is
- * its MSR minus 800h. SPDX-License-Identifier: GPL-2.0-or-later
+ * its MSR minus 800h.
+ * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "hw/intc/apic_impl.h"
 

@@ -1,6 +1,7 @@
 /*
  * What stands in a CPU's place of a local APIC when it has none: the 8259's INTR goes straight to
- * the CPU's pin (cpu model with -apic). SPDX-License-Identifier: GPL-2.0-or-later
+ * the CPU's pin (cpu model with -apic).
+ * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef HW_INTC_CPU_PIC_H
 #define HW_INTC_CPU_PIC_H

@@ -1,7 +1,8 @@
 /*
  * Intel 8259A programmable interrupt controller, two of them cascaded as in a PC, and the
  * edge/level control registers that EISA added (Intel 8259A data sheet, order 231468; PIIX4 data
- * sheet 4.2). SPDX-License-Identifier: GPL-2.0-or-later
+ * sheet 4.2).
+ * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "hw/intc/i8259.h"
 

@@ -1,6 +1,7 @@
 /*
  * Intel 82093AA I/O APIC (data sheet, order 290566): 24 inputs, a redirection table, and messages
- * to the local APICs. SPDX-License-Identifier: GPL-2.0-or-later
+ * to the local APICs.
+ * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "hw/intc/ioapic.h"
 

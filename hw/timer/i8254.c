@@ -4,7 +4,8 @@
  *
  * Nothing counts: a channel keeps the time its count was loaded, and its count and output are
  * computed from the clock when somebody looks. Only channel 0, which interrupts, arms a timer for
- * the next change of its output. SPDX-License-Identifier: GPL-2.0-or-later
+ * the next change of its output.
+ * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "hw/timer/i8254.h"
 

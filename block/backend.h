@@ -41,6 +41,8 @@ struct BlockRequest {
     int iovcnt;
     void (*done)(BlockRequest *req, int ret); /* ret: 0 or -errno */
     void *opaque;
+    BlockBackend *blk;  /* the block layer's own */
+    BlockRequest *next; /* the block layer's own */
 };
 
 /* Under the machine lock: */
@@ -53,6 +55,14 @@ void block_backend_detach(BlockBackend *blk);
 void block_backend_set_change_cb(BlockBackend *blk, void (*fn)(void *opaque), void *opaque);
 /* Waits until no request of this back end is in flight; releases the machine lock meanwhile. */
 void block_backend_drain(BlockBackend *blk);
+
+/*
+ * werror=stop, rerror=stop and (the default) werror=enospc: a failed request is kept, and FN is called
+ * on the I/O thread to stop the machine (RUN_STATE_IO_ERROR). block_resume_requests() tries such requests
+ * again when the machine continues. Without an FN errors are reported to the guest.
+ */
+void block_set_stop_fn(void (*fn)(void *opaque, const char *drive, int error), void *opaque);
+void block_resume_requests(void);
 
 /* Any thread: */
 void block_submit(BlockBackend *blk, BlockRequest *req);

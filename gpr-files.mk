@@ -1,1 +1,15 @@
 GPR_FILES += core/memory_fast.c
+GPR_FILES += target-x86/seg.c
+GPR_FILES += target-x86/far.c
+GPR_FILES += target-x86/interrupt.c
+GPR_FILES += target-x86/iret.c
+GPR_FILES += target-x86/syscall.c
+GPR_FILES += target-x86/control.c
+GPR_FILES += target-x86/msr.c
+GPR_FILES += target-x86/descriptor_tables.c
+GPR_FILES += target-x86/flags.c
+GPR_FILES += target-x86/ioperm.c
+GPR_FILES += target-x86/smm.c
+GPR_FILES += target-x86/paging.c
+GPR_FILES += target-x86/cpu.c
+GPR_FILES += target-x86/cpuid_insn.c

@@ -164,9 +164,13 @@ typedef struct X86Cpu {
     X86State st;
     const CpuModel *model;
     uint64_t phys_mask; /* physical address bits as a mask of valid address bits */
+    uint8_t delivering; /* interrupt.c's own: class of the event whose delivery is under way, or 0 */
+    uint64_t kvmclock_tsc, kvmclock_ns; /* paravirt.c's own: the pair of times kvmclock counts from */
 } X86Cpu;
 
 extern const StateTable x86_state_table; /* of X86State */
+/* After a state was loaded: whether it uses nothing that the CPU's model lacks. */
+bool x86_cpu_check_state(const X86Cpu *cpu, GError **err);
 
 /* Power-up (COLD) or INIT state (SDM 3A 10.1.1, table 10-1). INIT keeps x87/SSE, CR0.CD/NW, MTRRs, TSC. */
 void x86_cpu_reset(X86Cpu *cpu, bool cold);

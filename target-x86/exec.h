@@ -48,6 +48,11 @@ uint64_t x86_ld(X86Cpu *cpu, uint64_t linear, unsigned size, MmuAccess access);
 void x86_st(X86Cpu *cpu, uint64_t linear, uint64_t value, unsigned size, MmuAccess access);
 /* Raises #PF if SIZE bytes at LINEAR cannot be written. */
 void x86_probe_write(X86Cpu *cpu, uint64_t linear, unsigned size, MmuAccess access);
+/* Host address of the byte at LINEAR when it and the rest of its page are RAM that this kind of access
+ * may touch without side effects, else NULL. Raises #PF. */
+uint8_t *x86_host_ptr(X86Cpu *cpu, uint64_t linear, bool write);
+/* Something waits that may interrupt the guest; long instructions ask between steps. */
+bool x86_poll_pending(X86Cpu *cpu);
 /* Physical access. */
 uint64_t x86_ld_phys(X86Cpu *cpu, uint64_t addr, unsigned size);
 void x86_st_phys(X86Cpu *cpu, uint64_t addr, uint64_t value, unsigned size);
@@ -101,7 +106,12 @@ uint64_t x86_lsl(X86Cpu *cpu, uint16_t selector);
 void x86_verr(X86Cpu *cpu, uint16_t selector);
 void x86_verw(X86Cpu *cpu, uint16_t selector);
 
-/* interrupt.c: delivery (SDM 3A 7). Never raise: faults while delivering become #DF or a triple fault. */
+/*
+ * interrupt.c: delivery (SDM 3A 7). A fault while delivering leaves x86_deliver() through
+ * x86_raise_err() like any other, with st as before the delivery; the execution loop then delivers that
+ * fault, and x86_deliver(), which knows from cpu->delivering what it had begun, makes it a #DF or a
+ * triple fault where the architecture says so.
+ */
 typedef enum IntKind { INT_HW, INT_EXCEPTION, INT_SOFT /* INT n */, INT_SOFT3 /* INT3, INTO, INT1 */ } IntKind;
 /* NEXT_RIP: the saved instruction pointer of soft interrupts and traps; faults save st.rip. */
 void x86_deliver(X86Cpu *cpu, IntKind kind, int vector, bool has_error, uint32_t error,
@@ -159,6 +169,8 @@ typedef struct WalkResult {
     uint32_t fault;     /* not 0: no translation, #PF error code | WALK_FAULT */
 } WalkResult;
 #define WALK_FAULT (1u << 31)
+/* With WALK_FAULT: LINEAR is not canonical, which is #GP(0), or #SS(0) for a stack access. */
+#define WALK_NONCANONICAL (1u << 30)
 
 /*
  * Translates LINEAR by the current CR0, CR3, CR4, EFER (SDM 3A 4) for an access with user rights

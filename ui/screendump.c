@@ -1,15 +1,16 @@
 /*
- * Screen dumps: a console's surface as PPM (binary, P6) or PNG.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * Screen dumps: a console's surface as PPM (binary, P6) or PNG (ISO/IEC 15948; 8-bit RGB, no
+ * filter, zlib's stream cut into IDAT chunks). SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <errno.h>
-#include <png.h>
-#include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "ui/console.h"
 #include "util/keyval.h"
+
+enum { IDAT_SIZE = 32768 };
 
 /* One line of the surface as bytes R G B. */
 static void line_rgb(pixman_image_t *image, int y, uint8_t *out)
@@ -41,35 +42,80 @@ static bool write_ppm(FILE *file, pixman_image_t *image)
     return true;
 }
 
-/* Apart from its caller, because of setjmp: nothing here is changed between it and a longjmp. */
-static bool write_png_lines(png_structp png, png_infop info, FILE *file, pixman_image_t *image,
-                            uint8_t *line)
+/* ---- PNG ---- */
+
+static void put_be32(uint8_t *p, uint32_t value)
 {
-    if (setjmp(png_jmpbuf(png))) {
-        return false;
+    value = GUINT32_TO_BE(value);
+    memcpy(p, &value, sizeof(value));
+}
+
+static bool write_chunk(FILE *file, const char *type, const uint8_t *data, size_t len)
+{
+    uint8_t head[8], tail[4];
+    uLong crc = crc32(0, (const Bytef *)type, 4);
+
+    if (len) {
+        crc = crc32(crc, data, (uInt)len);
     }
-    png_init_io(png, file);
-    png_set_IHDR(png, info, (png_uint_32)pixman_image_get_width(image),
-                 (png_uint_32)pixman_image_get_height(image), 8, PNG_COLOR_TYPE_RGB,
-                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-    png_write_info(png, info);
-    for (int y = 0; y < pixman_image_get_height(image); y++) {
-        line_rgb(image, y, line);
-        png_write_row(png, line);
+    put_be32(head, (uint32_t)len);
+    memcpy(head + 4, type, 4);
+    put_be32(tail, (uint32_t)crc);
+    return fwrite(head, 1, 8, file) == 8 && (!len || fwrite(data, 1, len, file) == len) &&
+           fwrite(tail, 1, 4, file) == 4;
+}
+
+/* Deflates what Z has as input; every full buffer becomes a chunk, at the end also the last. */
+static bool deflate_chunks(z_stream *z, FILE *file, uint8_t *out, int flush)
+{
+    int ret;
+
+    do {
+        if (!z->avail_out) {
+            if (!write_chunk(file, "IDAT", out, IDAT_SIZE)) {
+                return false;
+            }
+            z->next_out = out;
+            z->avail_out = IDAT_SIZE;
+        }
+        ret = deflate(z, flush);
+    } while (flush == Z_FINISH ? ret == Z_OK || ret == Z_BUF_ERROR : z->avail_in > 0);
+    if (flush == Z_FINISH) {
+        return ret == Z_STREAM_END && write_chunk(file, "IDAT", out, IDAT_SIZE - z->avail_out);
     }
-    png_write_end(png, NULL);
     return true;
+}
+
+static bool write_image_data(FILE *file, pixman_image_t *image)
+{
+    size_t len = (size_t)pixman_image_get_width(image) * 3 + 1;
+    g_autofree uint8_t *line = g_malloc(len), *out = g_malloc(IDAT_SIZE);
+    z_stream z = {.next_out = out, .avail_out = IDAT_SIZE};
+    bool ok = deflateInit(&z, 3) == Z_OK;
+
+    line[0] = 0; /* filter type: none */
+    for (int y = 0; ok && y < pixman_image_get_height(image); y++) {
+        line_rgb(image, y, line + 1);
+        z.next_in = line;
+        z.avail_in = (uInt)len;
+        ok = deflate_chunks(&z, file, out, Z_NO_FLUSH);
+    }
+    ok = ok && deflate_chunks(&z, file, out, Z_FINISH);
+    deflateEnd(&z);
+    return ok;
 }
 
 static bool write_png(FILE *file, pixman_image_t *image)
 {
-    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
-    png_infop info = png ? png_create_info_struct(png) : NULL;
-    g_autofree uint8_t *line = g_malloc((size_t)pixman_image_get_width(image) * 3);
-    bool ok = info && write_png_lines(png, info, file, image, line);
+    static const uint8_t signature[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+    uint8_t header[13] = {0};
 
-    png_destroy_write_struct(&png, &info);
-    return ok;
+    put_be32(header, (uint32_t)pixman_image_get_width(image));
+    put_be32(header + 4, (uint32_t)pixman_image_get_height(image));
+    header[8] = 8; /* bits per sample */
+    header[9] = 2; /* RGB */
+    return fwrite(signature, 1, 8, file) == 8 && write_chunk(file, "IHDR", header, 13) &&
+           write_image_data(file, image) && write_chunk(file, "IEND", NULL, 0);
 }
 
 bool console_screendump(Console *con, const char *path, const char *format, GError **err)

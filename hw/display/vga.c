@@ -254,6 +254,7 @@ void vga_destroy(Vga *s)
     }
     mem_region_free(s->direct);
     mem_region_free(s->window);
+    mem_region_free(s->vram_region);
     g_clear_pointer(&s->cells, g_free);
 }
 

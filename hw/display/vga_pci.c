@@ -36,7 +36,7 @@ typedef struct VgaPci {
     uint32_t memory_mb;
     RamBlock *vram;
     PortRun ports[G_N_ELEMENTS(vga_ports)], mmio_ports;
-    MemRegion *vbe_ports, *mmio, *mmio_vbe;
+    MemRegion *framebuffer, *vbe_ports, *mmio, *mmio_vbe;
 } VgaPci;
 
 /* ---- access ---- */
@@ -138,12 +138,29 @@ static bool vga_pci_realize(Device *dev, GError **err)
         return false;
     }
     vga_init(&s->vga, s->vram);
-    pci_register_bar_mem(&s->pci, FRAMEBUFFER_BAR, s->vga.vram_region, false, true);
+    s->framebuffer = mem_region_container("vga-framebuffer", s->vram->size);
+    mem_region_add(s->framebuffer, 0, s->vga.vram_region, 0);
+    pci_register_bar_mem(&s->pci, FRAMEBUFFER_BAR, s->framebuffer, false, true);
     map_mmio(s);
     map_ports(s);
-    mem_region_add(dev->machine->memory_root, WINDOW, s->vga.window, 1);
+    mem_region_add(dev->machine->memory_root, WINDOW, s->vga.window, 0);
     s->vga.console = console_new("VGA", &vga_console_ops, &s->vga);
     return true;
+}
+
+static void vga_pci_unrealize(Device *dev)
+{
+    VgaPci *s = (VgaPci *)dev;
+
+    console_free(s->vga.console);
+    for (size_t i = 0; i < G_N_ELEMENTS(vga_ports); i++) {
+        mem_region_free(s->ports[i].region);
+    }
+    mem_region_free(s->vbe_ports);
+    mem_region_free(s->mmio_ports.region);
+    mem_region_free(s->mmio_vbe);
+    vga_destroy(&s->vga);
+    ram_block_free(s->vram);
 }
 
 static void vga_pci_reset(Device *dev)
@@ -197,5 +214,6 @@ const DeviceClass vga_pci_class = {
     .user_creatable = true,
     .bus_class = &vga_pci_pci_class,
     .realize = vga_pci_realize,
+    .unrealize = vga_pci_unrealize,
     .reset = vga_pci_reset,
 };

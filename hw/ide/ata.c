@@ -547,13 +547,14 @@ static const AtaCommand ata_commands[256] = {
 void ata_command(IdeDrive *d, uint8_t command)
 {
     const AtaCommand *cmd = &ata_commands[command];
+    bool ours = cmd->flags & (d->cd ? FOR_CD : FOR_HD);
 
-    if ((d->status & (IDE_STATUS_BSY | IDE_STATUS_DRQ)) && !(cmd->flags & WHILE_BUSY)) {
+    if ((d->status & (IDE_STATUS_BSY | IDE_STATUS_DRQ)) && !(ours && (cmd->flags & WHILE_BUSY))) {
         return;
     }
     ide_clear_intrq(d);
     d->command = command;
-    if (!cmd->run || !(cmd->flags & (d->cd ? FOR_CD : FOR_HD))) {
+    if (!ours) {
         ide_abort(d);
         return;
     }

@@ -216,7 +216,6 @@ void bmdma_reset(BmDma *bm);
 /* ---- ide_bus.c ---- */
 
 void ide_channel_init(IdeChannel *c, Device *host, const char *name);
-void ide_channel_destroy(IdeChannel *c);
 void ide_channel_reset(IdeChannel *c);
 extern const StateTable ide_channel_state_table;
 extern const MemOps ide_command_block_ops; /* 8 ports; opaque is the IdeChannel */

@@ -310,14 +310,6 @@ void ide_channel_init(IdeChannel *c, Device *host, const char *name)
     c->bus->opaque = c;
 }
 
-void ide_channel_destroy(IdeChannel *c)
-{
-    if (c->bus) {
-        bus_free(c->bus);
-        c->bus = NULL;
-    }
-}
-
 void ide_channel_reset(IdeChannel *c)
 {
     c->selected = 0;

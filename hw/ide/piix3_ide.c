@@ -13,7 +13,7 @@ typedef struct Piix3Ide {
     PciDevice pci;
     IdeChannel channels[2];
     BmDma bm[2];
-    MemRegion *command_block[2], *control_block[2], *bar;
+    MemRegion *command_block[2], *control_block[2], *bm_block[2], *bar;
 } Piix3Ide;
 
 enum {
@@ -56,7 +56,8 @@ static void add_channel(Piix3Ide *s, int n)
     s->control_block[n] = mem_region_io("ide-control", &ide_control_block_ops, c, 1);
     mem_region_add(m->io_root, channel_ports[n].command, s->command_block[n], 0);
     mem_region_add(m->io_root, channel_ports[n].control, s->control_block[n], 0);
-    mem_region_add(s->bar, (hwaddr)n * 8, mem_region_io("bmdma", &bmdma_io_ops, bm, 8), 0);
+    s->bm_block[n] = mem_region_io("bmdma", &bmdma_io_ops, bm, 8);
+    mem_region_add(s->bar, (hwaddr)n * 8, s->bm_block[n], 0);
 }
 
 static bool piix3_ide_realize(Device *dev, GError **err)
@@ -72,6 +73,18 @@ static bool piix3_ide_realize(Device *dev, GError **err)
     pci_set_wmask(&s->pci, IDETIM, 4, 0xffffffff);
     pci_set_wmask(&s->pci, SIDETIM, 1, 0xff);
     return true;
+}
+
+static void piix3_ide_unrealize(Device *dev)
+{
+    Piix3Ide *s = (Piix3Ide *)dev;
+
+    for (int n = 0; n < 2; n++) {
+        mem_region_free(s->command_block[n]);
+        mem_region_free(s->control_block[n]);
+        mem_region_free(s->bm_block[n]);
+        s->channels[n].irq = NULL;
+    }
 }
 
 static void piix3_ide_reset(Device *dev)
@@ -136,5 +149,6 @@ const DeviceClass piix3_ide_class = {
     .state = &piix3_ide_state_table,
     .bus_class = &piix3_ide_pci_class,
     .realize = piix3_ide_realize,
+    .unrealize = piix3_ide_unrealize,
     .reset = piix3_ide_reset,
 };

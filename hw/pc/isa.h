@@ -20,6 +20,7 @@ typedef struct IsaDevice {
 typedef struct IsaBus IsaBus;
 
 IsaBus *isa_bus_new(Machine *m, const char *name, Device *bridge, MemRegion *io, MemRegion *mem);
+void isa_bus_free(IsaBus *bus);
 Bus *isa_bus_qbus(IsaBus *bus);
 IsaBus *isa_bus_of(IsaDevice *dev);
 /* LINES: ISA_IRQS inputs of the interrupt controller(s); the bus keeps the pointer. */

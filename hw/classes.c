@@ -1,0 +1,37 @@
+/*
+ * Every device class of the program, by folder.
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "hw/classes.h"
+
+#include "hw/char/serial_isa.h"
+#include "hw/display/vga.h"
+#include "hw/ide/ide.h"
+#include "hw/input/i8042.h"
+#include "hw/intc/apic.h"
+#include "hw/intc/cpu_pic.h"
+#include "hw/intc/i8259.h"
+#include "hw/intc/ioapic.h"
+#include "hw/pc/debug_ports.h"
+#include "hw/pc/fw_cfg.h"
+#include "hw/pc/i440fx.h"
+#include "hw/pc/pc_internal.h"
+#include "hw/pc/piix3.h"
+#include "hw/pc/piix4_pm.h"
+#include "hw/pc/port92.h"
+#include "hw/timer/i8254.h"
+#include "hw/timer/mc146818.h"
+
+const DeviceClass *const hw_classes[] = {
+    &serial_isa_class,     &vga_pci_class,
+    &ide_hd_class,         &ide_cd_class,
+    &piix3_ide_class,      &i8042_class,
+    &apic_class,           &cpu_pic_class,
+    &i8259_class,          &ioapic_class,
+    &fw_cfg_class,         &i440fx_host_class,
+    &i440fx_class,         &isa_debugcon_class,
+    &isa_debug_exit_class, &pc_board_class,
+    &piix3_class,          &piix4_pm_class,
+    &port92_class,         &i8254_class,
+    &mc146818_class,       NULL,
+};

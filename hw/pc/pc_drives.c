@@ -1,0 +1,137 @@
+/*
+ * The drives of -drive, -hda and the like, as devices: IDE disks and CD-ROMs by channel and unit,
+ * and virtio disks as PCI functions. SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "block/options.h"
+#include "hw/ide/ide.h"
+#include "hw/pc/pc_internal.h"
+#include "util/keyval.h"
+
+enum { IDE_CHANNELS = 2, IDE_UNITS = 2, IDE_DRIVES = IDE_CHANNELS * IDE_UNITS, CDROM_INDEX = 2 };
+
+typedef struct IdePlaces {
+    const DriveInfo *taken[IDE_DRIVES];
+} IdePlaces;
+
+/* The place that bus= and unit=, or index=, name; the first free one without; -1 with ERR. */
+static int ide_place(IdePlaces *places, const DriveInfo *drive, GError **err)
+{
+    int place = drive->index;
+
+    if (drive->bus >= 0 || drive->unit >= 0) {
+        place = MAX(drive->bus, 0) * IDE_UNITS + MAX(drive->unit, 0);
+        if (drive->unit >= IDE_UNITS) {
+            place = IDE_DRIVES;
+        }
+    }
+    for (int i = 0; place < 0 && i < IDE_DRIVES; i++) {
+        if (!places->taken[i]) {
+            place = i;
+        }
+    }
+    if (place < 0 || place >= IDE_DRIVES) {
+        emu_set_error(
+            err,
+            "drive '%s': the machine has two IDE channels with two drives each, so index= "
+            "is 0 to 3, bus= and unit= are 0 or 1",
+            drive->id);
+        return -1;
+    }
+    if (places->taken[place]) {
+        emu_set_error(err, "drive '%s': IDE bus=%d,unit=%d (index=%d) is taken by drive '%s'",
+                      drive->id, place / IDE_UNITS, place % IDE_UNITS, place,
+                      places->taken[place]->id);
+        return -1;
+    }
+    return place;
+}
+
+static bool ide_add(PcMachine *pc, const char *id, bool cdrom, int place, GError **err)
+{
+    Bus *bus = piix3_ide_bus(pc->ide, place / IDE_UNITS);
+    const char *unit = place % IDE_UNITS ? "1" : "0";
+    const DeviceClass *cls = cdrom ? &ide_cd_class : &ide_hd_class;
+
+    /* Without an id there is no "drive" to set, and the list ends there. */
+    return device_create(pc->dev.machine, bus, cls, err, "unit", unit, id ? "drive" : NULL, id,
+                         NULL) != NULL;
+}
+
+static bool virtio_add(PcMachine *pc, const DriveInfo *drive, GError **err)
+{
+    const DeviceClass *cls = device_class_find("virtio-blk-pci");
+
+    if (!cls) {
+        emu_set_error(err, "drive '%s': if=virtio: there is no device virtio-blk-pci", drive->id);
+        return false;
+    }
+    return device_create(pc->dev.machine, pc->pci, cls, err, "drive", drive->id, NULL) != NULL;
+}
+
+/* Those that name their place come first, lest another take it. */
+static bool place_ide_drives(IdePlaces *places, bool named, GError **err)
+{
+    GPtrArray *drives = block_drives();
+
+    for (guint i = 0; drives && i < drives->len; i++) {
+        const DriveInfo *drive = g_ptr_array_index(drives, i);
+        bool has_place = drive->index >= 0 || drive->bus >= 0 || drive->unit >= 0;
+        int place;
+
+        if ((drive->iface != DRIVE_IF_DEFAULT && drive->iface != DRIVE_IF_IDE) ||
+            has_place != named) {
+            continue;
+        }
+        place = ide_place(places, drive, err);
+        if (place < 0) {
+            return false;
+        }
+        places->taken[place] = drive;
+    }
+    return true;
+}
+
+static bool make_other_drives(PcMachine *pc, bool *cdrom, GError **err)
+{
+    GPtrArray *drives = block_drives();
+
+    for (guint i = 0; drives && i < drives->len; i++) {
+        const DriveInfo *drive = g_ptr_array_index(drives, i);
+
+        *cdrom |= drive->cdrom;
+        if (drive->iface == DRIVE_IF_FLOPPY) {
+            emu_set_error(err,
+                          "drive '%s': if=floppy: this machine has no floppy controller; "
+                          "there are if=ide, virtio and none",
+                          drive->id);
+            return false;
+        }
+        if (drive->iface == DRIVE_IF_VIRTIO && !virtio_add(pc, drive, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool pc_drives_init(PcMachine *pc, GError **err)
+{
+    IdePlaces places = {{NULL}};
+    bool cdrom = pc->cfg.nodefaults;
+
+    if (!place_ide_drives(&places, true, err) || !place_ide_drives(&places, false, err) ||
+        !make_other_drives(pc, &cdrom, err)) {
+        return false;
+    }
+    for (int i = 0; i < IDE_DRIVES; i++) {
+        const DriveInfo *drive = places.taken[i];
+
+        if (drive && !ide_add(pc, drive->id, drive->cdrom, i, err)) {
+            return false;
+        }
+        /* The CD-ROM drive every PC has, without a disc. */
+        if (!drive && !cdrom && i == CDROM_INDEX && !ide_add(pc, NULL, true, i, err)) {
+            return false;
+        }
+    }
+    return true;
+}

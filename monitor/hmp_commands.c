@@ -28,6 +28,7 @@ static bool hmp_quit(Monitor *mon, HmpArgs *args, GError **err)
 {
     (void)args;
     (void)err;
+    mon->quit = true;
     machine_request_shutdown(mon->machine, SHUTDOWN_HOST_QMP_QUIT, 0);
     return true;
 }

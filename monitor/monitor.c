@@ -54,7 +54,9 @@ static void rl_line(void *opaque, const char *line)
     Monitor *mon = opaque;
 
     hmp_run(mon, line);
-    readline_show(mon->rl);
+    if (!mon->quit) {
+        readline_show(mon->rl);
+    }
 }
 
 static void complete_from(const HmpCommand *table, const char *lead, const char *word,
@@ -90,7 +92,9 @@ static size_t mon_can_receive(void *opaque)
 {
     Monitor *mon = opaque;
 
-    return mon->out->len < OUT_LIMIT ? 1 : 0; /* one at a time: a command's output may fill it */
+    return !mon->hidden && mon->out->len < OUT_LIMIT
+               ? 1
+               : 0; /* one at a time: a command's output may fill it */
 }
 
 static void mon_receive(void *opaque, const uint8_t *buf, size_t len)
@@ -118,11 +122,14 @@ static void mon_event(void *opaque, CharEvent event)
     switch (event) {
     case CHAR_EVENT_OPENED:
         mon->greeted = false;
-        mon_greet(mon);
+        if (!mon->hidden) {
+            mon_greet(mon);
+        }
         break;
     case CHAR_EVENT_FOCUS_IN:
         mon->hidden = false;
         mon_greet(mon);
+        chardev_accept_input(mon->fe);
         break;
     case CHAR_EVENT_FOCUS_OUT:
         monitor_puts(mon, "\n");
@@ -169,6 +176,8 @@ bool monitor_new(Machine *m, const MonitorHost *host, Chardev *chr, GError **err
     mon->host = host;
     mon->out = g_byte_array_new();
     mon->rl = readline_new(&rl_ops, mon, "(emu) ");
+    mon->muxed = chardev_is_mux(chr);
+    mon->hidden = true;
     mon->format = 'x';
     mon->unit = 4;
     mon->fe = chardev_attach(chr, &mon_handlers, mon, err);
@@ -176,12 +185,23 @@ bool monitor_new(Machine *m, const MonitorHost *host, Chardev *chr, GError **err
         monitor_free(mon);
         return false;
     }
-    monitor_flush(mon); /* the greeting, printed while attaching */
     if (!monitors) {
         monitors = g_ptr_array_new_with_free_func(monitor_free);
     }
     g_ptr_array_add(monitors, mon);
     return true;
+}
+
+void monitor_start(void)
+{
+    for (guint i = 0; monitors && i < monitors->len; i++) {
+        Monitor *mon = g_ptr_array_index(monitors, i);
+        if (!mon->muxed) {
+            mon->hidden = false;
+            mon_greet(mon);
+            chardev_accept_input(mon->fe);
+        }
+    }
 }
 
 void monitor_free_all(void)

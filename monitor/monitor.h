@@ -29,8 +29,10 @@ typedef struct MonitorHost {
     void (*print_irq)(Machine *m, GString *out);
 } MonitorHost;
 
-/* A monitor on CHR. */
+/* A monitor on CHR. It is silent until monitor_start(), and on a multiplexed back end while another
+ * has the focus. */
 bool monitor_new(Machine *m, const MonitorHost *host, Chardev *chr, GError **err);
+void monitor_start(void); /* all of them; the machine is ready for commands */
 void monitor_free_all(void);
 
 #endif

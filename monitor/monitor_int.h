@@ -16,7 +16,9 @@ typedef struct Monitor {
     ReadLine *rl;
     GByteArray *out; /* not taken by the back end yet */
     bool greeted;
-    bool hidden; /* out of a multiplexer's focus: output waits */
+    bool hidden; /* not started, or out of a multiplexer's focus: output and input wait */
+    bool muxed;
+    bool quit;   /* no more prompts */
     int cpu;     /* the default CPU of commands */
     char format; /* of x, xp, print and i: the last one given */
     int unit;    /* bytes */

@@ -6,13 +6,12 @@
 #include <stdlib.h>
 
 #include "core/mainloop.h"
+#include "hw/classes.h"
 #include "system/daemon.h"
 #include "system/options.h"
 #include "system/startup.h"
 #include "ui/chardev.h"
 #include "util/log.h"
-
-extern const DeviceClass *const hw_device_classes[];
 
 /* Steps 3 to 10; the order is explained in docs/architecture.md. */
 static bool start(Startup *s, GError **err)
@@ -42,7 +41,7 @@ int main(int argc, char **argv)
 
     /* 1. What holds for the whole process. */
     g_set_prgname("emu-system-x86_64");
-    device_class_list_set(hw_device_classes);
+    device_class_list_set(hw_classes);
 
     /* 2. The command line. */
     VmConfig *cfg = vm_config_new();

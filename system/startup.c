@@ -132,7 +132,7 @@ bool startup_accel(Startup *s, GError **err)
         return false;
     }
     accel_cpu_features(s->vm->machine.accel, &available);
-    s->model = cpu_model_parse(s->cfg->cpu ? s->cfg->cpu : "qemu64", &available,
+    s->model = cpu_model_parse(s->cfg->cpu ? s->cfg->cpu : "max", &available,
                                s->vm->machine.accel->cls->name, warnings, err);
     if (!s->model) {
         option_prefix_error(err, "-cpu");
@@ -244,6 +244,7 @@ bool startup_run(Startup *s, GError **err)
     }
     vm_reset(m);
     chardev_start();
+    monitor_start();
     return s->cfg->start_paused || vm_start(m, err);
 }
 

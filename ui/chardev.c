@@ -259,6 +259,11 @@ const char *chardev_id(const Chardev *chr)
     return chr->id;
 }
 
+bool chardev_is_mux(const Chardev *chr)
+{
+    return chr->kind == &chardev_mux;
+}
+
 void chardev_start(void)
 {
     for (guint i = 0; chardevs && i < chardevs->len; i++) {

@@ -42,6 +42,7 @@ Chardev *chardev_from_legacy(const char *id, const char *spec, GError **err);
 Chardev *chardev_from_options(const char *optarg, GError **err);
 Chardev *chardev_find(const char *id);
 const char *chardev_id(const Chardev *chr);
+bool chardev_is_mux(const Chardev *chr); /* front ends get focus events */
 /* Focus events of multiplexed back ends are delivered from here on, the first of them now: what is
  * attached before only moves the focus. Once, when everything is attached. */
 void chardev_start(void);

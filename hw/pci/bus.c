@@ -136,7 +136,8 @@ PciBus *pci_bus_new(Machine *m, const char *name, Device *host, MemRegion *mem, 
 void pci_bus_free(PciBus *bus)
 {
     bus_free(bus->qbus);
-    /* The empty address space stays: there is one for each host bridge, and views hold its root. */
+    address_space_fini(&bus->no_dma);
+    mem_region_free(bus->no_dma_root);
     g_free(bus);
 }
 

@@ -281,6 +281,22 @@ void block_resume_requests(void)
     }
 }
 
+bool block_cancel_kept(BlockBackend *blk, BlockRequest *req)
+{
+    bool found = false;
+
+    g_mutex_lock(&blk->lock);
+    for (BlockRequest **p = &blk->parked; *p; p = &(*p)->next) {
+        if (*p == req) {
+            *p = req->next;
+            found = true;
+            break;
+        }
+    }
+    g_mutex_unlock(&blk->lock);
+    return found;
+}
+
 bool block_inserted(BlockBackend *blk)
 {
     return atomic_load(&blk->inserted);

@@ -63,6 +63,9 @@ void block_backend_drain(BlockBackend *blk);
  */
 void block_set_stop_fn(void (*fn)(void *opaque, const char *drive, int error), void *opaque);
 void block_resume_requests(void);
+/* Takes back a request that is kept so, without calling done(); false when REQ is not. For a device that
+ * is reset, or saved. Machine lock held. */
+bool block_cancel_kept(BlockBackend *blk, BlockRequest *req);
 
 /* Any thread: */
 void block_submit(BlockBackend *blk, BlockRequest *req);

@@ -9,7 +9,13 @@ struct Console {
     const ConsoleOps *ops;
     void *opaque;
     pixman_image_t *surface;
+    GSList *viewers; /* Viewer * */
 };
+
+typedef struct Viewer {
+    const ConsoleViewer *ops;
+    void *opaque;
+} Viewer;
 
 typedef struct InputSink {
     const InputHandler *handler;
@@ -42,6 +48,7 @@ void console_free(Console *con)
     if (!consoles->len) {
         g_clear_pointer(&consoles, g_ptr_array_unref);
     }
+    g_slist_free_full(con->viewers, g_free);
     g_clear_pointer(&con->surface, pixman_image_unref);
     g_free(con->name);
     g_free(con);
@@ -60,6 +67,13 @@ void console_set_surface(Console *con, pixman_image_t *image)
     pixman_image_ref(image);
     g_clear_pointer(&con->surface, pixman_image_unref);
     con->surface = image;
+    for (GSList *l = con->viewers; l; l = l->next) {
+        Viewer *viewer = l->data;
+
+        if (viewer->ops->surface_replaced) {
+            viewer->ops->surface_replaced(viewer->opaque);
+        }
+    }
 }
 
 pixman_image_t *console_surface(Console *con)
@@ -72,10 +86,34 @@ void console_update(Console *con)
     con->ops->update(con->opaque);
 }
 
+void console_add_viewer(Console *con, const ConsoleViewer *ops, void *opaque)
+{
+    Viewer *viewer = g_new(Viewer, 1);
+
+    *viewer = (Viewer){.ops = ops, .opaque = opaque};
+    con->viewers = g_slist_append(con->viewers, viewer);
+}
+
+void console_remove_viewer(Console *con, void *opaque)
+{
+    for (GSList *l = con->viewers; l; l = l->next) {
+        Viewer *viewer = l->data;
+
+        if (viewer->opaque == opaque) {
+            con->viewers = g_slist_delete_link(con->viewers, l);
+            g_free(viewer);
+            return;
+        }
+    }
+}
+
 void console_damage(Console *con, int x, int y, int w, int h)
 {
-    /* Viewers ask for an update and take the whole surface. */
-    (void)con, (void)x, (void)y, (void)w, (void)h;
+    for (GSList *l = con->viewers; l; l = l->next) {
+        Viewer *viewer = l->data;
+
+        viewer->ops->damage(viewer->opaque, x, y, w, h);
+    }
 }
 
 /* ---- input ---- */

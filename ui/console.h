@@ -2,9 +2,9 @@
  * Consoles: what a display device shows and where keys and pointer moves go.
  *
  * A display device creates one Console and publishes a pixman image (x8r8g8b8) as its surface; a
- * screen dump or, later, a window asks it to update. Input devices register handlers; whoever has keys
- * (sendkey, windows) sends key codes. Machine lock held throughout.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * screen dump or, later, a window asks it to update. Input devices register handlers; whoever has
+ * keys (sendkey, windows) sends key codes. Machine lock held throughout. SPDX-License-Identifier:
+ * GPL-2.0-or-later
  */
 #ifndef UI_CONSOLE_H
 #define UI_CONSOLE_H
@@ -31,7 +31,14 @@ Console *console_by_index(int index); /* 0 is the first; NULL: no such */
 void console_set_surface(Console *con, pixman_image_t *image);
 pixman_image_t *console_surface(Console *con);
 void console_update(Console *con);
-/* Tells viewers that a part was redrawn. */
+/* Who wants to know what an update changed: windows, remote viewers. */
+typedef struct ConsoleViewer {
+    void (*damage)(void *opaque, int x, int y, int w, int h);
+    void (*surface_replaced)(void *opaque); /* NULL: damage tells enough */
+} ConsoleViewer;
+void console_add_viewer(Console *con, const ConsoleViewer *viewer, void *opaque);
+void console_remove_viewer(Console *con, void *opaque);
+/* From the display device: a part was redrawn. */
 void console_damage(Console *con, int x, int y, int w, int h);
 
 /* Writes the updated surface to PATH as PNG or PPM (FORMAT "png", "ppm"). */
@@ -39,10 +46,11 @@ bool console_screendump(Console *con, const char *path, const char *format, GErr
 
 /* Input. */
 typedef struct InputHandler {
-    void (*key)(void *opaque, KeyCode key, bool down);        /* NULL: takes no keys */
+    void (*key)(void *opaque, KeyCode key, bool down); /* NULL: takes no keys */
     void (*pointer)(void *opaque, int dx, int dy, int dz, unsigned buttons); /* relative */
 } InputHandler;
-void input_add_handler(const InputHandler *handler, void *opaque); /* the last added gets the input */
+void input_add_handler(const InputHandler *handler,
+                       void *opaque); /* the last added gets the input */
 void input_remove_handler(void *opaque);
 void input_send_key(KeyCode key, bool down);
 void input_send_pointer(int dx, int dy, int dz, unsigned buttons);

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "util/keyval.h"
 
 enum { IDE_DMA_CHUNK = 1024 * 1024 };
@@ -102,10 +103,31 @@ void ide_submit_buf(IdeDrive *d, BlockOp op, uint64_t offset, uint64_t bytes,
     ide_submit(d, op, offset, bytes, &d->iov, 1, done);
 }
 
+/* A failed request that the block layer keeps until the machine goes on (werror=stop) would be
+ * waited for in vain: it is taken back. */
+static bool take_back(IdeDrive *d)
+{
+    if (!block_cancel_kept(d->blk, &d->req)) {
+        return false;
+    }
+    d->in_flight = false;
+    return true;
+}
+
+/* It becomes kept without a word to this file, hence the look every few milliseconds. */
+static void wait_a_little(IdeDrive *d)
+{
+    machine_cond_wait_until(d->idle, clock_now(CLOCK_RT) + 10 * 1000 * 1000);
+}
+
 void ide_drive_wait_idle(IdeDrive *d)
 {
     while (d->in_flight) {
-        machine_cond_wait(d->idle);
+        if (take_back(d)) {
+            d->io_done(d, -EIO); /* saved as failed */
+        } else {
+            wait_a_little(d);
+        }
     }
 }
 
@@ -114,7 +136,9 @@ void ide_drive_cancel(IdeDrive *d)
     if (d->in_flight) {
         d->status = IDE_STATUS_BSY;
         d->cancelled = true;
-        ide_drive_wait_idle(d);
+        while (d->in_flight && !take_back(d)) {
+            wait_a_little(d);
+        }
         d->cancelled = false;
         ide_sg_finish(&d->sg, 0);
     }

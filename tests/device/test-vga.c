@@ -339,9 +339,16 @@ static void test_vbe_modes(void)
     vga_free(t);
 }
 
+static void note_damage(void *opaque, int x, int y, int w, int h)
+{
+    g_string_append_printf(opaque, "%d,%d %dx%d;", x, y, w, h);
+}
+
 static void test_only_changed_lines_are_redrawn(void)
 {
+    static const ConsoleViewer viewer = {.damage = note_damage};
     VgaTest *t = vga_new();
+    g_autoptr(GString) damage = g_string_new(NULL);
     uint32_t *data;
 
     vbe(t, VBE_XRES, 1024);
@@ -352,8 +359,11 @@ static void test_only_changed_lines_are_redrawn(void)
     check_size(t, 1024, 768);
     data = pixman_image_get_data(console_surface(t->con));
     data[1024 * 5] = data[1024 * 700] = 0x777777; /* marks that a redraw removes */
+    console_add_viewer(t->con, &viewer, damage);
     poke(t, LFB + 1024 * 4 * 700 + 8, 0xff, 4);
     console_update(t->con);
+    g_assert_cmpstr(damage->str, ==, "0,700 1024x1;");
+    console_remove_viewer(t->con, damage);
     g_assert_cmphex(data[1024 * 5], ==, 0x777777);
     g_assert_cmphex(data[1024 * 700], ==, 0);
     g_assert_cmphex(data[1024 * 700 + 2], ==, 0xff);

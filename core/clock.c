@@ -67,10 +67,12 @@ static int64_t host_clock(clockid_t id)
 }
 
 /*
- * A consistent {running, offset or stopped time}. The fields are atomics with acquire loads, so
- * that the second look at the sequence cannot move before them.
+ * CLOCK_VM's time now, its offset in *OFFSET, and whether it runs. The host's clock is read between
+ * two equal looks at the sequence, and a writer reads it while the sequence is odd: so nobody sees
+ * a time later than that at which the clock was stopped. The fields are read with acquire order,
+ * which keeps the second look behind them.
  */
-static bool vm_read(int64_t *value)
+static bool vm_read(int64_t *now, int64_t *offset)
 {
     uint32_t before, after;
     bool running;
@@ -78,19 +80,27 @@ static bool vm_read(int64_t *value)
     do {
         before = atomic_load_explicit(&vm.sequence, memory_order_acquire);
         running = atomic_load_explicit(&vm.running, memory_order_acquire);
-        *value = running ? atomic_load_explicit(&vm.offset, memory_order_acquire)
-                         : atomic_load_explicit(&vm.stopped, memory_order_acquire);
+        *offset = atomic_load_explicit(&vm.offset, memory_order_acquire);
+        *now = running ? host_clock(CLOCK_MONOTONIC) + *offset
+                       : atomic_load_explicit(&vm.stopped, memory_order_acquire);
         after = atomic_load_explicit(&vm.sequence, memory_order_acquire);
     } while (before != after || before & 1);
     return running;
 }
 
-static void vm_write(bool running, int64_t offset, int64_t stopped)
+static void vm_change(bool run, bool set, int64_t now)
 {
+    bool was_running = atomic_load(&vm.running);
+    int64_t host;
+
     atomic_fetch_add(&vm.sequence, 1);
-    atomic_store(&vm.running, running);
-    atomic_store(&vm.offset, offset);
-    atomic_store(&vm.stopped, stopped);
+    host = host_clock(CLOCK_MONOTONIC);
+    if (!set) {
+        now = was_running ? host + atomic_load(&vm.offset) : atomic_load(&vm.stopped);
+    }
+    atomic_store(&vm.running, run);
+    atomic_store(&vm.offset, now - host);
+    atomic_store(&vm.stopped, now);
     atomic_fetch_add(&vm.sequence, 1);
 }
 
@@ -112,13 +122,13 @@ int64_t clock_now(ClockId clock)
 
 int64_t clock_vm_to_rt(int64_t vm_ns)
 {
-    int64_t value, rt;
+    int64_t now, offset, rt;
 
     /* While it stands still no deadline of it is ever reached. */
-    if (vm_ns < 0 || !vm_read(&value)) {
+    if (vm_ns < 0 || !vm_read(&now, &offset)) {
         return -1;
     }
-    return __builtin_sub_overflow(vm_ns, value, &rt) ? INT64_MAX : MAX(rt, 0);
+    return __builtin_sub_overflow(vm_ns, offset, &rt) ? INT64_MAX : MAX(rt, 0);
 }
 
 /* ---- the heaps ---- */
@@ -285,20 +295,18 @@ void clock_before_poll(void)
 
 void clock_vm_enable(bool on)
 {
-    int64_t now = clock_now(CLOCK_VM);
-
     g_assert(machine_lock_held());
     if (on == atomic_load(&vm.running)) {
         return;
     }
-    vm_write(on, now - host_clock(CLOCK_MONOTONIC), now);
+    vm_change(on, false, 0);
     heap_program(CLOCK_VM, true);
 }
 
 void clock_vm_set(int64_t ns)
 {
     g_assert(machine_lock_held());
-    vm_write(atomic_load(&vm.running), ns - host_clock(CLOCK_MONOTONIC), ns);
+    vm_change(atomic_load(&vm.running), true, ns);
     heap_program(CLOCK_VM, true);
 }
 

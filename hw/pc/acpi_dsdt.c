@@ -287,7 +287,6 @@ GByteArray *acpi_dsdt_aml(PcMachine *pc)
     const Machine *m = pc->dev.machine;
     Aml *root = aml_root(), *sb = aml_scope("\\_SB"), *pci0 = device_hid("PCI0", "PNP0A03");
 
-    aml_append(pci0, aml_name("_ADR", aml_int(0)));
     aml_append(pci0, aml_name("_UID", aml_int(0)));
     aml_append(pci0, aml_name("_CRS", host_crs(m)));
     aml_append(pci0, aml_name("_PRT", host_prt()));

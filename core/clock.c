@@ -106,13 +106,12 @@ static void vm_change(bool run, bool set, int64_t now)
 
 int64_t clock_now(ClockId clock)
 {
-    int64_t value;
+    int64_t now, offset;
 
     switch (clock) {
     case CLOCK_VM:
-        /* The host's time is read second: the result never lies before what the offset was made of.
-         */
-        return vm_read(&value) ? host_clock(CLOCK_MONOTONIC) + value : value;
+        vm_read(&now, &offset);
+        return now;
     case CLOCK_HOST:
         return host_clock(CLOCK_REALTIME);
     default:

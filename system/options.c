@@ -231,7 +231,7 @@ bool options_parse(VmConfig *cfg, int argc, char **argv, GError **err)
         }
         if (def->arg) {
             if (i + 1 == argc) {
-                emu_set_error(err, "%s: requires an argument: %s", option, def->arg);
+                emu_set_error(err, "%s: requires an argument (-help shows it)", option);
                 return false;
             }
             arg = argv[++i];

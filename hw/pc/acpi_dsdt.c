@@ -155,7 +155,7 @@ static Aml *interrupt_template(const uint32_t *irqs, uint8_t count)
 static Aml *link_sta(const char *reg)
 {
     Aml *method = aml_method("_STA", 0, false);
-    Aml *off = aml_if(aml_and(aml_path(reg), aml_int(PIRQ_DISABLED)));
+    Aml *off = aml_if(aml_and(aml_path(reg), aml_int(PIRQ_DISABLED), NULL));
 
     aml_append(off, aml_return(aml_int(STA_PRESENT | STA_WORKS)));
     aml_append(method, off);
@@ -171,10 +171,10 @@ static Aml *link_crs(const char *reg)
 
     aml_append(method, aml_name("BUF0", interrupt_template(&none, 1)));
     aml_append(method, aml_create_dword_field(aml_path("BUF0"), 5, "IRQ0"));
-    off = aml_if(aml_and(aml_path(reg), aml_int(PIRQ_DISABLED)));
+    off = aml_if(aml_and(aml_path(reg), aml_int(PIRQ_DISABLED), NULL));
     aml_append(off, aml_return(aml_path("BUF0")));
     aml_append(method, off);
-    aml_append(method, aml_store(aml_and(aml_path(reg), aml_int(15)), aml_path("IRQ0")));
+    aml_append(method, aml_and(aml_path(reg), aml_int(15), aml_path("IRQ0")));
     aml_append(method, aml_return(aml_path("BUF0")));
     return method;
 }

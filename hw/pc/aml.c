@@ -373,9 +373,9 @@ static Aml *binary(unsigned opcode, Aml *a, Aml *b, Aml *target)
     return aml;
 }
 
-Aml *aml_and(Aml *a, Aml *b)
+Aml *aml_and(Aml *a, Aml *b, Aml *target)
 {
-    return binary(0x7b, a, b, NULL);
+    return binary(0x7b, a, b, target);
 }
 
 Aml *aml_or(Aml *a, Aml *b, Aml *target)

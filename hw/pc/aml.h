@@ -53,8 +53,8 @@ Aml *aml_named_field(const char *name, unsigned bits);
 /* Statements and operators */
 Aml *aml_return(Aml *value);
 Aml *aml_store(Aml *value, Aml *target);
-Aml *aml_and(Aml *a, Aml *b);             /* value only, no target */
-Aml *aml_or(Aml *a, Aml *b, Aml *target); /* TARGET NULL: value only */
+Aml *aml_and(Aml *a, Aml *b, Aml *target); /* TARGET NULL: value only */
+Aml *aml_or(Aml *a, Aml *b, Aml *target);
 Aml *aml_create_dword_field(Aml *buffer, uint64_t byte, const char *name);
 
 /* Resource templates: append descriptors; the end tag comes by itself. */

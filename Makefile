@@ -162,6 +162,13 @@ build/guest/initramfs-%: scripts/make-initramfs scripts/initramfs-init scripts/f
 build/guest/kernel-%: scripts/fetch-kernel scripts/fetch-deb
 	scripts/fetch-kernel $* $@
 
+# A second disk, with what is timed in the guest.
+BENCH_DISK := build/bench/bench.qcow2
+WORKLOADS := tests/bench/workloads
+$(BENCH_DISK): scripts/make-debian-disk $(wildcard $(WORKLOADS)/*)
+	scripts/make-debian-disk --include=gcc,libc6-dev,xz-utils,openssl --files=$(WORKLOADS) \
+	    --run='sh ./prepare.sh' $@
+
 .PHONY: demo
 demo: programs $(DEMO)
 	@echo 'Log in as root, password "debian"; "poweroff" ends, Ctrl-A x kills the emulator.'
@@ -174,7 +181,7 @@ RUN_TESTS := env BUILD=$(abspath $(B)) EMU=$${EMU:-$(abspath $(B))/emu-system-x8
 scripts_in = $(wildcard $(foreach k,$(1),tests/$(k)/test-*.sh tests/$(k)/test-*.py))
 tests_in = $(filter $(foreach k,$(1),$(B)/tests/$(k)/%),$(TESTS)) $(call scripts_in,$(1))
 
-.PHONY: check check-quick check-code bench asan asan-check fuzz fuzz-run format clean distclean help
+.PHONY: check check-quick check-code bench bench-packages asan asan-check fuzz fuzz-run format clean distclean help
 check: test-packages programs tests guest-files
 	@$(RUN_TESTS) $(call tests_in,checks unit device block cpu guest)
 check-quick: programs tests
@@ -183,8 +190,11 @@ check-quick: programs tests
 check-code: objects
 	@$(RUN_TESTS) $(call tests_in,checks)
 
-bench: programs guest-files
-	EMU=$(abspath $(B))/emu-system-x86_64 tests/bench/bench.py $(BENCH)
+# make bench BENCH="--rounds 1 --only integer,xz"
+bench: bench-packages programs guest-files $(BENCH_DISK)
+	EMU=$${EMU:-$(abspath $(B))/emu-system-x86_64} tests/bench/bench.py $(BENCH)
+bench-packages:
+	@scripts/install-packages bench
 
 asan:
 	$(MAKE) B=build-asan SANITIZE=1 asan-check

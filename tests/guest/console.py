@@ -154,6 +154,12 @@ class Guest:
     def line(self, text=""):
         self.send(text + "\r")
 
+    def type_slowly(self, text):
+        """A line for firmware and boot loaders, whose keyboard buffer holds 16 keys."""
+        for character in text + "\r":
+            self.send(character)
+            time.sleep(0.03)
+
     # ---- what tests of Debian share ----
 
     def login(self, timeout=None):
@@ -162,6 +168,9 @@ class Guest:
         self.line("root")
         self.expect(PASSWORD)
         self.line("debian")
+        self.expect(PROMPT)
+        # No kernel messages between what commands print.
+        self.line("dmesg -n 1")
         self.expect(PROMPT)
 
     def run(self, command, timeout=None, check=True):

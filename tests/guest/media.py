@@ -24,11 +24,11 @@ def reaches_grub_prompt(guest):
     guest.send("c")
     guest.expect(r"grub> ")
     # Typed letters arrive, and GRUB's own code runs.
-    guest.line("echo twenty-$(true)one")
-    guest.expect(r"twenty-.?\s*one|twenty-\S*one")
+    guest.type_slowly("set half=twenty")
     guest.expect(r"grub> ")
-    guest.line("ls")
-    guest.expect(r"\(cd\)|\(cd0\)|\(hd\d")
+    guest.type_slowly("echo $half-one")
+    guest.expect(r"twenty-one")
+    guest.expect(r"grub> ")
 
 
 def reaches_ipxe_prompt(guest):
@@ -44,7 +44,7 @@ def reaches_ipxe_prompt(guest):
                 raise
     else:
         raise console.Failure("no iPXE> prompt after Ctrl-B")
-    guest.line("show version")
+    guest.type_slowly("show version")
     guest.expect(r"builtin/version:string = \d")
 
 

@@ -33,14 +33,14 @@ def main():
             _, text = guest.run("cat /root/note")
             if text.strip() != "kept over the night":
                 raise console.Failure("the file holds %r" % text)
-            _, text = guest.run("dmesg | grep -i -E 'oops|BUG:|call trace|soft lockup|I/O error|ata.*error"
+            _, text = guest.run("dmesg | grep -i -E '\\boops|BUG:|call trace|soft lockup|I/O error|ata.*error"
                                 "|ata.*reset failed' || true")
             if text.strip():
                 raise console.Failure("the kernel complains: " + text)
-            # The disk's contents arrive whole: one read through IDE, one checked by the packages' own sums.
-            guest.run("cd / && md5sum --quiet -c /var/lib/dpkg/info/bash.md5sums "
-                      "/var/lib/dpkg/info/systemd.md5sums 2>&1 | grep -v -E "
-                      "'share/(doc|man|locale)|WARNING' | grep . && false || true")
+            # Files arrive whole: their sums are those of the packages.
+            _, text = guest.run("dpkg --verify coreutils libc6 systemd udev | grep ^..5 || true", timeout=200)
+            if text.strip():
+                raise console.Failure("files differ from their packages': " + text)
             guest.poweroff()
 
         args = ["-m", "1G", "-hda", disk]

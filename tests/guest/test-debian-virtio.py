@@ -33,7 +33,7 @@ def boots_with(cpus):
                   "test $(sort -u /root/sum.* | wc -l) = 1")
         guest.run("dd if=/dev/urandom of=/root/a bs=1M count=16 conv=fsync && cp /root/a /root/b && sync "
                   "&& echo 3 > /proc/sys/vm/drop_caches && cmp /root/a /root/b")
-        _, text = guest.run("dmesg | grep -i -E 'oops|BUG:|call trace|soft lockup|I/O error' || true")
+        _, text = guest.run("dmesg | grep -i -E '\\boops|BUG:|call trace|soft lockup|I/O error' || true")
         if text.strip():
             raise console.Failure("the kernel complains: " + text)
         guest.poweroff()

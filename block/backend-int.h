@@ -48,8 +48,8 @@ BlockNode *block_node_find(const char *name);
 bool block_node_register(BlockNode *n, GError **err);
 void block_node_forget_all(void);
 
-/* block/blockdev.c: the I/O thread for aio=AIO (NULL: THREAD itself); NULL with ERR for an engine that
- * cannot be had. */
+/* block/blockdev.c: the I/O thread for aio=AIO (NULL: THREAD itself); NULL with ERR for an engine
+ * that cannot be had. */
 IoThread *block_thread_for_aio(const char *aio, IoThread *thread, GError **err);
 void block_threads_free(void);
 

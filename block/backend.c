@@ -2,8 +2,8 @@
  * Block back ends: requests from devices become coroutines on the node's I/O thread.
  *
  * in_flight counts from submission until after the completion callback. block_backend_drain() waits
- * for it to reach zero; the counter is atomic and the condition is only signalled when somebody waits.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * for it to reach zero; the counter is atomic and the condition is only signalled when somebody
+ * waits. SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "block/backend-int.h"
 
@@ -116,14 +116,16 @@ BlockBackend *block_backend_find(const char *name, GError **err)
     return block_backend_new(name, block_node_ref(n), n->thread);
 }
 
-bool block_backend_attach(BlockBackend *blk, const char *device_name, bool needs_write, GError **err)
+bool block_backend_attach(BlockBackend *blk, const char *device_name, bool needs_write,
+                          GError **err)
 {
     if (blk->device) {
         emu_set_error(err, "Drive '%s' is already in use by device '%s'", blk->name, blk->device);
         return false;
     }
     if (needs_write && !blk->root) {
-        emu_set_error(err, "Device '%s' needs a medium, but drive '%s' is empty", device_name, blk->name);
+        emu_set_error(err, "Device '%s' needs a medium, but drive '%s' is empty", device_name,
+                      blk->name);
         return false;
     }
     if (needs_write && block_readonly(blk)) {
@@ -219,8 +221,8 @@ static bool should_stop(const BlockBackend *blk, const BlockRequest *req, int *r
         *ret = 0;
         return false;
     }
-    return stop_hook.fn && (policy == BLOCK_ERROR_STOP ||
-                            (policy == BLOCK_ERROR_ENOSPC && *ret == -ENOSPC));
+    return stop_hook.fn &&
+           (policy == BLOCK_ERROR_STOP || (policy == BLOCK_ERROR_ENOSPC && *ret == -ENOSPC));
 }
 
 static void leave_flight(BlockBackend *blk)

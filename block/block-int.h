@@ -2,9 +2,9 @@
  * The block graph from inside: nodes, drivers, and the calls drivers and jobs make on nodes.
  *
  * A node is one driver's view of some bytes: a protocol (file) at the bottom, a format (raw, qcow2)
- * above it in ->file, and the node it takes missing data from in ->backing. All nodes that are joined
- * live on one I/O thread; everything named block_co_* runs in a coroutine there, so that between two
- * suspensions no other code touches a node and no lock is needed.
+ * above it in ->file, and the node it takes missing data from in ->backing. All nodes that are
+ * joined live on one I/O thread; everything named block_co_* runs in a coroutine there, so that
+ * between two suspensions no other code touches a node and no lock is needed.
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef BLOCK_BLOCK_INT_H
@@ -44,7 +44,8 @@ typedef struct BlockChain {
     unsigned depth;
 } BlockChain;
 
-/* How to open a node. Zero is a useful default for every field but FD (use block_open_args_init). */
+/* How to open a node. Zero is a useful default for every field but FD (use block_open_args_init).
+ */
 typedef struct BlockOpenArgs {
     const char *filename;
     const char *driver;    /* NULL: probed */
@@ -63,10 +64,10 @@ typedef struct BlockOpenArgs {
     IoThread *thread;
     const BlockChain *chain;
 
-    int fd;              /* file: an open descriptor to use instead of FILENAME (taken over), or -1 */
-    BlockNode *file;     /* formats: the protocol node to use (a reference is taken) */
-    BlockNode *backing;  /* the node to use as backing (a reference is taken) */
-    bool window;         /* raw: only [OFFSET, OFFSET + SIZE) of the file */
+    int fd;          /* file: an open descriptor to use instead of FILENAME (taken over), or -1 */
+    BlockNode *file; /* formats: the protocol node to use (a reference is taken) */
+    BlockNode *backing; /* the node to use as backing (a reference is taken) */
+    bool window;        /* raw: only [OFFSET, OFFSET + SIZE) of the file */
     uint64_t offset;
     uint64_t size;       /* raw: 0 is up to the end; null-co: length */
     bool read_zeroes;    /* null-co */
@@ -103,8 +104,10 @@ struct BlockDriver {
     bool (*co_open)(BlockNode *n, const BlockOpenArgs *args, GError **err);
     void (*co_close)(BlockNode *n);
     /* Within the length and BLOCK_MAX_TRANSFER. 0 or -errno. */
-    int (*co_read)(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov, int iovcnt);
-    int (*co_write)(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov, int iovcnt);
+    int (*co_read)(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov,
+                   int iovcnt);
+    int (*co_write)(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov,
+                    int iovcnt);
     /* -ENOTSUP: the generic layer writes zeroes instead. */
     int (*co_write_zeroes)(BlockNode *n, uint64_t offset, uint64_t bytes, uint32_t flags);
     int (*co_discard)(BlockNode *n, uint64_t offset, uint64_t bytes);
@@ -146,9 +149,10 @@ BlockNode *block_co_open(const BlockOpenArgs *args, GError **err);
 BlockNode *block_node_ref(BlockNode *n);
 void block_co_unref(BlockNode *n); /* closes it with the last reference; NULL is fine */
 
-int block_co_read(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov, int iovcnt);
-int block_co_write(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov, int iovcnt,
-                   uint32_t flags);
+int block_co_read(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov,
+                  int iovcnt);
+int block_co_write(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov,
+                   int iovcnt, uint32_t flags);
 int block_co_read_buf(BlockNode *n, uint64_t offset, void *buf, uint64_t bytes);
 int block_co_write_buf(BlockNode *n, uint64_t offset, const void *buf, uint64_t bytes);
 int block_co_write_zeroes(BlockNode *n, uint64_t offset, uint64_t bytes, uint32_t flags);
@@ -184,14 +188,17 @@ int64_t block_file_disk_usage(BlockNode *n);
 int block_co_file_allocate(BlockNode *n, uint64_t offset, uint64_t bytes);
 
 /* block/file-lock.c: 0, or -1 with ERR naming the lock that another process holds. */
-int block_file_lock(int fd, const char *filename, bool writable, BlockLocking locking, GError **err);
+int block_file_lock(int fd, const char *filename, bool writable, BlockLocking locking,
+                    GError **err);
 
 /* ---- small helpers (block/iov.c) ---- */
 
 /* Describes [SKIP, SKIP + BYTES) of IOV in OUT (room for IOVCNT entries); the number used. */
-int iov_slice(struct iovec *out, const struct iovec *iov, int iovcnt, uint64_t skip, uint64_t bytes);
+int iov_slice(struct iovec *out, const struct iovec *iov, int iovcnt, uint64_t skip,
+              uint64_t bytes);
 void iov_zero(const struct iovec *iov, int iovcnt, uint64_t skip, uint64_t bytes);
-void iov_from_buf(const struct iovec *iov, int iovcnt, uint64_t skip, const void *buf, uint64_t bytes);
+void iov_from_buf(const struct iovec *iov, int iovcnt, uint64_t skip, const void *buf,
+                  uint64_t bytes);
 void iov_to_buf(const struct iovec *iov, int iovcnt, uint64_t skip, void *buf, uint64_t bytes);
 bool iov_is_zero(const struct iovec *iov, int iovcnt);
 bool buffer_is_zero(const void *buf, size_t len);

@@ -43,7 +43,8 @@ void block_open_args_init(BlockOpenArgs *args, IoThread *thread)
     args->thread = thread;
 }
 
-/* The path in NAME, which may have the prefix of a protocol; NULL for one there is no driver for. */
+/* The path in NAME, which may have the prefix of a protocol; NULL for one there is no driver for.
+ */
 static const char *plain_filename(const char *name, GError **err)
 {
     size_t len = strcspn(name, ":/");
@@ -54,7 +55,8 @@ static const char *plain_filename(const char *name, GError **err)
     if (g_str_has_prefix(name, "file:")) {
         return name + strlen("file:");
     }
-    emu_set_error(err, "Unknown protocol '%.*s' in '%s'; only 'file' is supported", (int)len, name, name);
+    emu_set_error(err, "Unknown protocol '%.*s' in '%s'; only 'file' is supported", (int)len, name,
+                  name);
     return NULL;
 }
 
@@ -66,8 +68,8 @@ static const BlockDriver *probe(BlockNode *file, GError **err)
     int score = 0, r = block_co_read_buf(file, 0, buf, len);
 
     if (r < 0) {
-        emu_set_error(err, "Could not read image '%s' for determining its format: %s", file->filename,
-                      g_strerror(-r));
+        emu_set_error(err, "Could not read image '%s' for determining its format: %s",
+                      file->filename, g_strerror(-r));
         return NULL;
     }
     for (size_t i = 0; i < G_N_ELEMENTS(drivers); i++) {
@@ -84,8 +86,8 @@ static const BlockDriver *probe(BlockNode *file, GError **err)
 static bool check_chain(const BlockOpenArgs *args, const BlockNode *file, GError **err)
 {
     if (args->chain && args->chain->depth >= BLOCK_MAX_CHAIN_DEPTH) {
-        emu_set_error(err, "Could not open '%s': the backing chain has more than %d images", file->filename,
-                      BLOCK_MAX_CHAIN_DEPTH);
+        emu_set_error(err, "Could not open '%s': the backing chain has more than %d images",
+                      file->filename, BLOCK_MAX_CHAIN_DEPTH);
         return false;
     }
     for (const BlockChain *c = args->chain; c; c = c->up) {
@@ -199,9 +201,10 @@ BlockNode *block_co_open(const BlockOpenArgs *args, GError **err)
     if (probed && drv == &block_driver_raw && !n->read_only) {
         n->probed_raw = true;
         if (!args->quiet) {
-            g_printerr("warning: image format was not specified for '%s' and probing guessed raw; writes "
-                       "to sector 0 are restricted, specify format=raw to lift that\n",
-                       n->filename);
+            g_printerr(
+                "warning: image format was not specified for '%s' and probing guessed raw; writes "
+                "to sector 0 are restricted, specify format=raw to lift that\n",
+                n->filename);
         }
     }
     return n;

@@ -1,8 +1,8 @@
 /*
  * -blockdev: nodes described one by one, as key=value pairs or a JSON object.
  *
- * A JSON object becomes the same dotted pairs ("file.filename"); a null or an empty string for a child
- * means none. Children are nodes named before, or described in place.
+ * A JSON object becomes the same dotted pairs ("file.filename"); a null or an empty string for a
+ * child means none. Children are nodes named before, or described in place.
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "block/options.h"
@@ -198,7 +198,8 @@ static bool parse_format(NodeParser *p, const char *prefix, BlockOpenArgs *args)
 {
     if (strcmp(args->driver, "raw") == 0) {
         args->window = get(p, prefix, "offset") || get(p, prefix, "size");
-        return get_size(p, prefix, "offset", &args->offset) && get_size(p, prefix, "size", &args->size);
+        return get_size(p, prefix, "offset", &args->offset) &&
+               get_size(p, prefix, "size", &args->size);
     }
     if (strcmp(args->driver, "qcow2") == 0 && get(p, prefix, "lazy-refcounts")) {
         bool lazy = false;
@@ -211,7 +212,8 @@ static bool parse_format(NodeParser *p, const char *prefix, BlockOpenArgs *args)
     return true;
 }
 
-static BlockNode *build_node(NodeParser *p, const char *prefix, const BlockOpenArgs *inherit, bool top);
+static BlockNode *build_node(NodeParser *p, const char *prefix, const BlockOpenArgs *inherit,
+                             bool top);
 
 /*
  * The child CHILD ("file", "backing") of the node at PREFIX: *OUT is NULL when there is none, and
@@ -260,12 +262,14 @@ static BlockNode *build_format(NodeParser *p, const char *prefix, BlockOpenArgs 
         return NULL;
     }
     if (!args->file || !args->file->drv->protocol) {
-        emu_set_error(p->err, "'%sfile' must name or describe a protocol node (driver=file)", prefix);
+        emu_set_error(p->err, "'%sfile' must name or describe a protocol node (driver=file)",
+                      prefix);
         goto out;
     }
     if (args->file->read_only && !args->read_only) {
         if (!args->auto_read_only) {
-            emu_set_error(p->err, "Node '%s' is read-only; add read-only=on", args->file->node_name);
+            emu_set_error(p->err, "Node '%s' is read-only; add read-only=on",
+                          args->file->node_name);
             goto out;
         }
         args->read_only = true;
@@ -297,7 +301,8 @@ out:
     return n;
 }
 
-static BlockNode *build_node(NodeParser *p, const char *prefix, const BlockOpenArgs *inherit, bool top)
+static BlockNode *build_node(NodeParser *p, const char *prefix, const BlockOpenArgs *inherit,
+                             bool top)
 {
     BlockOpenArgs args = *inherit;
     const BlockDriver *drv;
@@ -377,7 +382,7 @@ static bool flatten(KeyVal *kv, const char *prefix, JsonNode *node, GError **err
             break;
         }
     }
-    emu_set_error(err, "-blockdev: '%s' must be a string, an integer, a boolean or an object", prefix);
+    emu_set_error(err, "'%s' must be a string, an integer, a boolean or an object", prefix);
     return false;
 }
 
@@ -389,13 +394,13 @@ static KeyVal *parse_json(const char *text, GError **err)
     KeyVal *kv;
 
     if (!json_parser_load_from_data(parser, text, -1, &why)) {
-        emu_set_error(err, "-blockdev: not valid JSON: %s", why->message);
+        emu_set_error(err, "not valid JSON: %s", why->message);
         g_error_free(why);
         return NULL;
     }
     root = json_parser_get_root(parser);
     if (!root || !JSON_NODE_HOLDS_OBJECT(root)) {
-        emu_set_error(err, "-blockdev: a JSON object is expected");
+        emu_set_error(err, "a JSON object is expected");
         return NULL;
     }
     kv = keyval_parse("-blockdev", "", NULL, err);
@@ -413,8 +418,9 @@ bool block_node_add(const char *optarg, IoThread *thread, GError **err)
     BlockNode *n = NULL;
     bool ok;
 
-    p.kv = optarg[strspn(optarg, " \t\n")] == '{' ? parse_json(optarg, err)
-                                                   : keyval_parse("-blockdev", optarg, "driver", err);
+    p.kv = optarg[strspn(optarg, " \t\n")] == '{'
+               ? parse_json(optarg, err)
+               : keyval_parse("-blockdev", optarg, "driver", err);
     if (!p.kv) {
         return false;
     }

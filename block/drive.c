@@ -79,7 +79,7 @@ static bool parse_place(KeyVal *kv, DriveOptions *o, GError **err)
     }
     o->iface = iface + 1;
     if (o->has_index && (o->has_bus || o->has_unit)) {
-        emu_set_error(err, "-drive: index cannot be used with bus and unit");
+        emu_set_error(err, "index cannot be used with bus and unit");
         return false;
     }
     return true;
@@ -90,8 +90,9 @@ static bool parse_cache(KeyVal *kv, DriveOptions *o, GError **err)
     const char *mode = keyval_get(kv, "cache");
 
     o->write_cache = true;
-    if (mode && !block_parse_cache_mode(mode, &o->node.direct, &o->node.no_flush, &o->write_cache)) {
-        emu_set_error(err, "-drive: invalid cache mode '%s'; use one of: %s", mode, BLOCK_CACHE_MODES);
+    if (mode &&
+        !block_parse_cache_mode(mode, &o->node.direct, &o->node.no_flush, &o->write_cache)) {
+        emu_set_error(err, "invalid cache mode '%s'; use one of: %s", mode, BLOCK_CACHE_MODES);
         return false;
     }
     return keyval_get_bool(kv, "cache.direct", &o->node.direct, err) &&
@@ -108,7 +109,7 @@ static bool parse_node(KeyVal *kv, DriveOptions *o, GError **err)
     BlockOpenArgs *n = &o->node;
 
     if (driver && format && strcmp(driver, format) != 0) {
-        emu_set_error(err, "-drive: driver=%s contradicts format=%s", driver, format);
+        emu_set_error(err, "driver=%s contradicts format=%s", driver, format);
         return false;
     }
     n->driver = format ? format : driver;
@@ -128,11 +129,11 @@ static bool parse_node(KeyVal *kv, DriveOptions *o, GError **err)
     n->detect_zeroes = (BlockDetectZeroes)detect;
     n->locking = (BlockLocking)locking;
     if (detect == 2 && !n->unmap) {
-        emu_set_error(err, "-drive: detect-zeroes=unmap requires discard=unmap");
+        emu_set_error(err, "detect-zeroes=unmap requires discard=unmap");
         return false;
     }
     if (n->force_share && !n->read_only) {
-        emu_set_error(err, "-drive: force-share=on can only be used with readonly=on");
+        emu_set_error(err, "force-share=on can only be used with readonly=on");
         return false;
     }
     if (n->driver && strcmp(n->driver, "null-co") == 0) {
@@ -159,11 +160,11 @@ static bool parse_drive(KeyVal *kv, DriveOptions *o, GError **err)
         return false;
     }
     if (o->rerror == BLOCK_ERROR_ENOSPC) {
-        emu_set_error(err, "-drive: rerror must be report, ignore or stop");
+        emu_set_error(err, "rerror must be report, ignore or stop");
         return false;
     }
     if (o->media == MEDIA_CDROM && !o->node.read_only) {
-        emu_set_error(err, "-drive: media=cdrom is always read-only");
+        emu_set_error(err, "media=cdrom is always read-only");
         return false;
     }
     return true;
@@ -207,7 +208,7 @@ static bool place_drive(DriveInfo *info, const DriveOptions *o, GError **err)
         info->index = (int)o->index;
     } else if (o->has_unit) {
         if (per_bus && info->unit >= per_bus) {
-            emu_set_error(err, "-drive: unit %d is too large; an IDE bus has units 0 and 1", info->unit);
+            emu_set_error(err, "unit %d is too large; an IDE bus has units 0 and 1", info->unit);
             return false;
         }
         info->index = (o->has_bus ? info->bus : 0) * MAX(per_bus, 1) + info->unit;
@@ -218,7 +219,7 @@ static bool place_drive(DriveInfo *info, const DriveOptions *o, GError **err)
         }
     }
     if (index_taken(info->iface, info->index)) {
-        emu_set_error(err, "-drive: there is a drive with if=%s and index=%d already",
+        emu_set_error(err, "there is a drive with if=%s and index=%d already",
                       iface_names[info->iface ? info->iface - 1 : 0], info->index);
         return false;
     }
@@ -277,12 +278,13 @@ static BlockNode *open_drive(DriveOptions *o, GError **err)
     return job.node;
 }
 
-DriveInfo *block_drive_add(const char *optarg, const char *defaults, bool snapshot, IoThread *thread,
-                           GError **err)
+DriveInfo *block_drive_add(const char *optarg, const char *defaults, bool snapshot,
+                           IoThread *thread, GError **err)
 {
-    g_autofree char *text = defaults && *defaults
-                                ? (*optarg ? g_strconcat(defaults, ",", optarg, NULL) : g_strdup(defaults))
-                                : g_strdup(optarg);
+    g_autofree char *text =
+        defaults && *defaults
+            ? (*optarg ? g_strconcat(defaults, ",", optarg, NULL) : g_strdup(defaults))
+            : g_strdup(optarg);
     KeyVal *kv = keyval_parse("-drive", text, NULL, err);
     DriveOptions o = {.snapshot = snapshot};
     DriveInfo *info = g_new0(DriveInfo, 1);
@@ -299,7 +301,7 @@ DriveInfo *block_drive_add(const char *optarg, const char *defaults, bool snapsh
     }
     info->id = o.id ? g_strdup(o.id) : make_id(info);
     if (block_backend_by_name(info->id) || block_node_find(info->id)) {
-        emu_set_error(err, "-drive: duplicate id '%s'", info->id);
+        emu_set_error(err, "duplicate id '%s'", info->id);
         goto fail;
     }
     if (o.node.filename || (o.node.driver && strcmp(o.node.driver, "null-co") == 0)) {

@@ -2,10 +2,10 @@
  * Who may use an image file at the same time.
  *
  * The protocol is the one QEMU's tools speak, so that both programs keep out of each other's way.
- * Each use of a file is a set of permissions it needs and a set it will not grant to others. Needing
- * permission P is a shared OFD lock on byte 100 + P, refusing it one on byte 200 + P. One may go ahead
- * if nobody holds byte 200 + P for any P needed, nor byte 100 + P for any P refused. The locks go
- * with the open file description, so a killed process leaves none behind.
+ * Each use of a file is a set of permissions it needs and a set it will not grant to others.
+ * Needing permission P is a shared OFD lock on byte 100 + P, refusing it one on byte 200 + P. One
+ * may go ahead if nobody holds byte 200 + P for any P needed, nor byte 100 + P for any P refused.
+ * The locks go with the open file description, so a killed process leaves none behind.
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "block/block-int.h"
@@ -46,8 +46,8 @@ static int ofd_lock(int fd, int cmd, short type, off_t start, short *found)
 
 static int refuse(GError **err, const char *filename, const char *kind, const char *perm)
 {
-    emu_set_error(err, "Failed to get %s\"%s\" lock: is another process using the image [%s]?", kind,
-                  perm, filename);
+    emu_set_error(err, "Failed to get %s\"%s\" lock: is another process using the image [%s]?",
+                  kind, perm, filename);
     return -1;
 }
 
@@ -101,7 +101,8 @@ int block_file_lock(int fd, const char *filename, bool writable, BlockLocking lo
 
 unsupported:
     if (locking == BLOCK_LOCKING_ON) {
-        emu_set_error(err, "The file system of '%s' has no OFD locks; use locking=auto or locking=off",
+        emu_set_error(err,
+                      "The file system of '%s' has no OFD locks; use locking=auto or locking=off",
                       filename);
         return -1;
     }

@@ -18,8 +18,9 @@ void block_file_probe_align(BlockFile *f)
 #ifdef STATX_DIOALIGN
     struct statx sx;
 
-    if (statx(f->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &sx) == 0 && (sx.stx_mask & STATX_DIOALIGN) &&
-        sx.stx_dio_offset_align >= BLOCK_SECTOR_SIZE && sx.stx_dio_mem_align) {
+    if (statx(f->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &sx) == 0 &&
+        (sx.stx_mask & STATX_DIOALIGN) && sx.stx_dio_offset_align >= BLOCK_SECTOR_SIZE &&
+        sx.stx_dio_mem_align) {
         f->align = sx.stx_dio_offset_align;
         f->mem_align = MAX(sx.stx_dio_mem_align, 4u);
         return;
@@ -57,8 +58,8 @@ BlockNode *block_co_create_file(const char *filename, uint64_t length, bool dire
     }
     if (fstat(fd, &st) < 0 ||
         (S_ISREG(st.st_mode) && (ftruncate(fd, 0) < 0 || ftruncate(fd, (off_t)length) < 0))) {
-        emu_set_error(err, "Could not resize '%s' to %" G_GUINT64_FORMAT " bytes: %s", filename, length,
-                      g_strerror(errno));
+        emu_set_error(err, "Could not resize '%s' to %" G_GUINT64_FORMAT " bytes: %s", filename,
+                      length, g_strerror(errno));
         close(fd);
         return NULL;
     }
@@ -90,7 +91,8 @@ int block_temp_file(GError **err)
     int fd = mkostemp(path, O_CLOEXEC);
 
     if (fd < 0) {
-        emu_set_error(err, "Could not create a temporary file '%s': %s (set TMPDIR to another folder)",
+        emu_set_error(err,
+                      "Could not create a temporary file '%s': %s (set TMPDIR to another folder)",
                       path, g_strerror(errno));
         return -1;
     }

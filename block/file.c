@@ -46,7 +46,8 @@ static bool file_setup(BlockNode *n, int fd, GError **err)
         n->ino = st.st_ino;
     } else {
         if (ioctl(fd, BLKGETSIZE64, &length) < 0) {
-            emu_set_error(err, "Could not get the size of '%s': %s", n->filename, g_strerror(errno));
+            emu_set_error(err, "Could not get the size of '%s': %s", n->filename,
+                          g_strerror(errno));
             return false;
         }
         n->dev = st.st_rdev;
@@ -120,7 +121,8 @@ static void file_co_close(BlockNode *n)
 
 /* ---- reading ---- */
 
-static int full_preadv(BlockFile *f, uint64_t offset, uint64_t bytes, const struct iovec *iov, int iovcnt)
+static int full_preadv(BlockFile *f, uint64_t offset, uint64_t bytes, const struct iovec *iov,
+                       int iovcnt)
 {
     int64_t r = io_co_preadv(f->fd, iov, MIN(iovcnt, FILE_IOV_MAX), offset);
     uint64_t done;
@@ -171,7 +173,8 @@ static bool request_aligned(const BlockFile *f, uint64_t offset, uint64_t bytes,
                           iov_aligned(iov, iovcnt, f->mem_align, f->align));
 }
 
-static int file_co_read(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov, int iovcnt)
+static int file_co_read(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov,
+                        int iovcnt)
 {
     BlockFile *f = n->state;
     uint64_t start, end;
@@ -195,7 +198,8 @@ static int file_co_read(BlockNode *n, uint64_t offset, uint64_t bytes, const str
 
 /* ---- writing ---- */
 
-static int full_pwritev(BlockFile *f, uint64_t offset, uint64_t bytes, const struct iovec *iov, int iovcnt)
+static int full_pwritev(BlockFile *f, uint64_t offset, uint64_t bytes, const struct iovec *iov,
+                        int iovcnt)
 {
     int64_t r = io_co_pwritev(f->fd, iov, MIN(iovcnt, FILE_IOV_MAX), offset);
     uint64_t done;
@@ -226,7 +230,8 @@ static int full_pwritev(BlockFile *f, uint64_t offset, uint64_t bytes, const str
 }
 
 /* A write that does not fit the alignment: whole blocks through a bounce buffer. */
-static int write_bounced(BlockFile *f, uint64_t offset, uint64_t bytes, const struct iovec *iov, int iovcnt)
+static int write_bounced(BlockFile *f, uint64_t offset, uint64_t bytes, const struct iovec *iov,
+                         int iovcnt)
 {
     uint64_t mask = f->align - 1;
     uint64_t start = offset & ~mask, end = (offset + bytes + mask) & ~mask;
@@ -263,7 +268,8 @@ static void grow_length(BlockNode *n, uint64_t end)
     }
 }
 
-static int file_co_write(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov, int iovcnt)
+static int file_co_write(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov,
+                         int iovcnt)
 {
     BlockFile *f = n->state;
     int r;

@@ -47,8 +47,8 @@ static void print_backend(GString *out, BlockBackend *blk)
         for (BlockNode *b = n->backing; b; b = b->backing) {
             depth++;
         }
-        g_string_append_printf(out, "    Backing file:     %s (chain depth: %u)\n", n->backing->filename,
-                               depth);
+        g_string_append_printf(out, "    Backing file:     %s (chain depth: %u)\n",
+                               n->backing->filename, depth);
     }
 }
 

@@ -36,7 +36,8 @@ static int transfer(BlockNode *n, TransferFn fn, uint64_t offset, uint64_t bytes
     return r;
 }
 
-int block_co_read(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov, int iovcnt)
+int block_co_read(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov,
+                  int iovcnt)
 {
     uint64_t length = block_node_length(n), inside;
     struct iovec *part;
@@ -77,8 +78,8 @@ static bool write_allowed(BlockNode *n, uint64_t offset, uint64_t bytes, int *r)
     return true;
 }
 
-int block_co_write(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov, int iovcnt,
-                   uint32_t flags)
+int block_co_write(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov,
+                   int iovcnt, uint32_t flags)
 {
     int r = 0;
 

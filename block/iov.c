@@ -62,7 +62,8 @@ void iov_zero(const struct iovec *iov, int iovcnt, uint64_t skip, uint64_t bytes
     iov_copy(iov, iovcnt, skip, NULL, bytes, IOV_ZERO);
 }
 
-void iov_from_buf(const struct iovec *iov, int iovcnt, uint64_t skip, const void *buf, uint64_t bytes)
+void iov_from_buf(const struct iovec *iov, int iovcnt, uint64_t skip, const void *buf,
+                  uint64_t bytes)
 {
     iov_copy(iov, iovcnt, skip, (char *)buf, bytes, IOV_FROM);
 }
@@ -139,16 +140,16 @@ static const struct {
     const char *magic;
     unsigned offset, len;
 } other_formats[] = {
-    {"QFI\xfb", 0, 4},           /* qcow, qcow2 */
-    {"QED\0", 0, 4},             /* qed */
-    {"KDMV", 0, 4},              /* vmdk */
-    {"COWD", 0, 4},              /* vmdk 3 */
+    {"QFI\xfb", 0, 4},                /* qcow, qcow2 */
+    {"QED\0", 0, 4},                  /* qed */
+    {"KDMV", 0, 4},                   /* vmdk */
+    {"COWD", 0, 4},                   /* vmdk 3 */
     {"# Disk DescriptorFile", 0, 21}, /* vmdk descriptor */
-    {"conectix", 0, 8},          /* vpc */
-    {"vhdxfile", 0, 8},          /* vhdx */
-    {"LUKS\xba\xbe", 0, 6},      /* luks */
-    {"WithoutFreeSpace", 0, 16}, /* parallels */
-    {"WithouFreSpacExt", 0, 16}, /* parallels */
+    {"conectix", 0, 8},               /* vpc */
+    {"vhdxfile", 0, 8},               /* vhdx */
+    {"LUKS\xba\xbe", 0, 6},           /* luks */
+    {"WithoutFreeSpace", 0, 16},      /* parallels */
+    {"WithouFreSpacExt", 0, 16},      /* parallels */
     {"Bochs Virtual HD Image", 0, 22},
     {"#!/bin/sh\n#V2.0 Format", 0, 23}, /* cloop */
     {"\x7f\x10\xda\xbe", 64, 4},        /* vdi */
@@ -159,8 +160,8 @@ bool block_looks_like_format(const uint8_t *buf, size_t len)
     for (size_t i = 0; i < G_N_ELEMENTS(other_formats); i++) {
         size_t end = (size_t)other_formats[i].offset + other_formats[i].len;
 
-        if (len >= end &&
-            memcmp(buf + other_formats[i].offset, other_formats[i].magic, other_formats[i].len) == 0) {
+        if (len >= end && memcmp(buf + other_formats[i].offset, other_formats[i].magic,
+                                 other_formats[i].len) == 0) {
             return true;
         }
     }

@@ -33,7 +33,8 @@ static int null_delay(BlockNode *n)
     return 0;
 }
 
-static int null_co_read(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov, int iovcnt)
+static int null_co_read(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov,
+                        int iovcnt)
 {
     const BlockNull *null = n->state;
 
@@ -44,7 +45,8 @@ static int null_co_read(BlockNode *n, uint64_t offset, uint64_t bytes, const str
     return null_delay(n);
 }
 
-static int null_co_write(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov, int iovcnt)
+static int null_co_write(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov,
+                         int iovcnt)
 {
     (void)offset;
     (void)bytes;

@@ -16,25 +16,26 @@ typedef enum DriveInterface {
     DRIVE_IF_IDE,
     DRIVE_IF_FLOPPY,
     DRIVE_IF_VIRTIO,
-    DRIVE_IF_NONE,    /* for a -device ...,drive=ID */
+    DRIVE_IF_NONE, /* for a -device ...,drive=ID */
 } DriveInterface;
 
 typedef struct DriveInfo {
-    char *id;          /* of its BlockBackend: given, or made up as ide0-hd0 and the like */
+    char *id; /* of its BlockBackend: given, or made up as ide0-hd0 and the like */
     DriveInterface iface;
     bool cdrom;
-    int index;         /* as given or counted per interface, -1: not set yet */
-    int bus, unit;     /* -1: not given */
+    int index;     /* as given or counted per interface, -1: not set yet */
+    int bus, unit; /* -1: not given */
     BlockBackend *blk;
 } DriveInfo;
 
 /*
- * Opens what one -drive option describes (QEMU's grammar; unknown keys refused by name). DEFAULTS is a
- * further option string that OPTARG overrides, or NULL ("media=cdrom,index=2" for -cdrom). SNAPSHOT:
- * writes go to a temporary overlay. I/O runs on THREAD. The list of all is block_drives().
+ * Opens what one -drive option describes (QEMU's grammar; unknown keys refused by name). DEFAULTS
+ * is a further option string that OPTARG overrides, or NULL ("media=cdrom,index=2" for -cdrom).
+ * SNAPSHOT: writes go to a temporary overlay. I/O runs on THREAD. The list of all is
+ * block_drives().
  */
-DriveInfo *block_drive_add(const char *optarg, const char *defaults, bool snapshot, IoThread *thread,
-                           GError **err);
+DriveInfo *block_drive_add(const char *optarg, const char *defaults, bool snapshot,
+                           IoThread *thread, GError **err);
 GPtrArray *block_drives(void); /* of DriveInfo * */
 /* -blockdev: key=value form or a JSON object. */
 bool block_node_add(const char *optarg, IoThread *thread, GError **err);

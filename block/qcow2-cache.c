@@ -1,10 +1,9 @@
 /*
  * qcow2's caches of L2 table and refcount block slices.
  *
- * Indexed by what a slice describes (guest or host cluster number), not by where it is stored, so that
- * a hit is one array access. Slices that are dirty are never evicted; when nothing else is left, all
- * are flushed at once.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * Indexed by what a slice describes (guest or host cluster number), not by where it is stored, so
+ * that a hit is one array access. Slices that are dirty are never evicted; when nothing else is
+ * left, all are flushed at once. SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "block/qcow2.h"
 
@@ -108,7 +107,8 @@ uint64_t qcow2_rb_slice_offset(const Qcow2 *s, uint64_t index)
     return (s->reftable[index >> per_block] & QCOW2_REFTABLE_MASK) + in_block * s->rb.slice_size;
 }
 
-/* Makes room for one more slice; 1: there may be more or fewer slices now, 0: go ahead, or -errno. */
+/* Makes room for one more slice; 1: there may be more or fewer slices now, 0: go ahead, or -errno.
+ */
 static int make_room(Qcow2 *s, Qcow2Cache *c)
 {
     Qcow2Slice *sl;

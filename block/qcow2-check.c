@@ -1,13 +1,13 @@
 /*
  * qcow2: the consistency check and its repairs.
  *
- * All references are counted by walking everything that can refer to a cluster: header, L1 and L2 tables
- * of the disk and of every snapshot, data, refcount table and blocks, snapshot table, bitmaps. Then the
- * counts are compared with the refcounts. A refcount too high is a leak; one too low is an error, since
- * the cluster could be given away while in use. Leaks are repaired in place. For errors the whole
- * refcount structure is written anew behind the end of the file, and the header then switches to it, so
- * that nothing depends on what is broken.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * All references are counted by walking everything that can refer to a cluster: header, L1 and L2
+ * tables of the disk and of every snapshot, data, refcount table and blocks, snapshot table,
+ * bitmaps. Then the counts are compared with the refcounts. A refcount too high is a leak; one too
+ * low is an error, since the cluster could be given away while in use. Leaks are repaired in place.
+ * For errors the whole refcount structure is written anew behind the end of the file, and the
+ * header then switches to it, so that nothing depends on what is broken. SPDX-License-Identifier:
+ * GPL-2.0-or-later
  */
 #include "block/qcow2.h"
 
@@ -27,8 +27,8 @@ typedef struct Check {
     uint32_t *refs;    /* counted references, by host cluster */
     uint64_t clusters; /* of the file */
     uint64_t next_contiguous;
-    bool rebuild;      /* refcounts cannot be repaired in place */
-    bool quiet;        /* a second walk, for counting alone */
+    bool rebuild; /* refcounts cannot be repaired in place */
+    bool quiet;   /* a second walk, for counting alone */
 } Check;
 
 static void G_GNUC_PRINTF(2, 3) say(Check *c, const char *format, ...)
@@ -53,7 +53,8 @@ static void corruption(Check *c, bool fixed)
     }
 }
 
-/* Counts a reference to [OFFSET, OFFSET + BYTES); false (and an error) if that is not in the file. */
+/* Counts a reference to [OFFSET, OFFSET + BYTES); false (and an error) if that is not in the file.
+ */
 static bool count(Check *c, uint64_t offset, uint64_t bytes, const char *what)
 {
     uint64_t first = offset >> c->s->cluster_bits, last;
@@ -241,7 +242,8 @@ static int walk_bitmaps(Check *c)
     if (!(s->h.autoclear & QCOW2_AUTOCLEAR_BITMAPS) || s->h.bitmap_count == 0) {
         return 0;
     }
-    if (size > QCOW2_MAX_SNAP_BYTES || !count(c, s->h.bitmap_dir_offset, size, "bitmap directory")) {
+    if (size > QCOW2_MAX_SNAP_BYTES ||
+        !count(c, s->h.bitmap_dir_offset, size, "bitmap directory")) {
         corruption(c, false);
         return 0;
     }
@@ -271,8 +273,7 @@ static bool block_usable(const Check *c, uint64_t block)
 {
     uint64_t offset = c->s->reftable[block];
 
-    return offset && !(offset & (c->s->cluster_size - 1)) &&
-           offset < block_node_length(c->s->file);
+    return offset && !(offset & (c->s->cluster_size - 1)) && offset < block_node_length(c->s->file);
 }
 
 static void walk_refcounts(Check *c)
@@ -296,13 +297,17 @@ static void walk_refcounts(Check *c)
             continue;
         }
         if (!block_usable(c, i)) {
-            say(c, "ERROR: refcount block %" G_GUINT64_FORMAT " at " LX " is not a cluster of the file", i,
-                offset);
+            say(c,
+                "ERROR: refcount block %" G_GUINT64_FORMAT " at " LX
+                " is not a cluster of the file",
+                i, offset);
         } else if (count(c, offset, s->cluster_size, "refcount block") &&
                    c->refs[offset >> s->cluster_bits] == 1) {
             continue;
         } else {
-            say(c, "ERROR: refcount block %" G_GUINT64_FORMAT " at " LX " is used for something else, too",
+            say(c,
+                "ERROR: refcount block %" G_GUINT64_FORMAT " at " LX
+                " is used for something else, too",
                 i, offset);
         }
         corruption(c, c->fix & QCOW2_FIX_ERRORS);
@@ -370,13 +375,17 @@ static int compare(Check *c, uint64_t cluster)
         return 0;
     }
     if (have < want) {
-        say(c, "ERROR cluster %" G_GUINT64_FORMAT " refcount=%" G_GUINT64_FORMAT
-               " reference=%" G_GUINT64_FORMAT, cluster, have, want);
+        say(c,
+            "ERROR cluster %" G_GUINT64_FORMAT " refcount=%" G_GUINT64_FORMAT
+            " reference=%" G_GUINT64_FORMAT,
+            cluster, have, want);
         corruption(c, c->fix & QCOW2_FIX_ERRORS);
         c->rebuild = true;
         return 0;
     }
-    say(c, "%s cluster %" G_GUINT64_FORMAT " refcount=%" G_GUINT64_FORMAT " reference=%" G_GUINT64_FORMAT,
+    say(c,
+        "%s cluster %" G_GUINT64_FORMAT " refcount=%" G_GUINT64_FORMAT
+        " reference=%" G_GUINT64_FORMAT,
         c->fix & QCOW2_FIX_LEAKS ? "Repairing" : "Leaked", cluster, have, want);
     if (c->fix & QCOW2_FIX_LEAKS) {
         c->res->leaks_fixed++;
@@ -407,7 +416,8 @@ static int compare_all(Check *c)
 
 /* ---- a new refcount structure ---- */
 
-/* Which blocks the counts in c->refs need; those from cluster FIRST_NEW on hold the structure itself. */
+/* Which blocks the counts in c->refs need; those from cluster FIRST_NEW on hold the structure
+ * itself. */
 static uint64_t count_blocks(const Check *c, uint64_t first_new, uint64_t end, bool *need)
 {
     const Qcow2 *s = c->s;
@@ -426,7 +436,8 @@ static uint64_t count_blocks(const Check *c, uint64_t first_new, uint64_t end, b
     return n;
 }
 
-static int write_blocks(Check *c, uint64_t first_new, uint64_t end, const bool *need, uint64_t *table)
+static int write_blocks(Check *c, uint64_t first_new, uint64_t end, const bool *need,
+                        uint64_t *table)
 {
     Qcow2 *s = c->s;
     uint64_t per_block = (uint64_t)1 << s->rb_bits, next = first_new;
@@ -557,8 +568,8 @@ static int check_copied(Check *c, uint64_t *entry, const char *what)
     if (want == !!(*entry & QCOW2_OFLAG_COPIED)) {
         return 0;
     }
-    say(c, "%s OFLAG_COPIED %s: entry=" LX " refcount=%" G_GUINT64_FORMAT, fix ? "Repairing" : "ERROR",
-        what, *entry, refs);
+    say(c, "%s OFLAG_COPIED %s: entry=" LX " refcount=%" G_GUINT64_FORMAT,
+        fix ? "Repairing" : "ERROR", what, *entry, refs);
     corruption(c, fix);
     if (!fix) {
         return 0;

@@ -34,7 +34,9 @@ enum { DEFLATE_WINDOW = -12, INFLATE_WINDOW = -15 };
 
 static int64_t unpack_zlib(const CodecJob *job)
 {
-    z_stream z = {.next_in = (Bytef *)job->in, .avail_in = (uInt)job->in_len, .next_out = job->out,
+    z_stream z = {.next_in = (Bytef *)job->in,
+                  .avail_in = (uInt)job->in_len,
+                  .next_out = job->out,
                   .avail_out = (uInt)job->out_len};
     int r;
 
@@ -78,12 +80,14 @@ static int64_t unpack_job(void *opaque)
 
 static int64_t pack_zlib(const CodecJob *job)
 {
-    z_stream z = {.next_in = (Bytef *)job->in, .avail_in = (uInt)job->in_len, .next_out = job->out,
+    z_stream z = {.next_in = (Bytef *)job->in,
+                  .avail_in = (uInt)job->in_len,
+                  .next_out = job->out,
                   .avail_out = (uInt)job->out_len};
     int r;
 
-    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, DEFLATE_WINDOW, 9, Z_DEFAULT_STRATEGY) !=
-        Z_OK) {
+    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, DEFLATE_WINDOW, 9,
+                     Z_DEFAULT_STRATEGY) != Z_OK) {
         return -ENOMEM;
     }
     r = deflate(&z, Z_FINISH);
@@ -170,7 +174,8 @@ int qcow2_co_read_compressed(Qcow2 *s, const Qcow2Map *map, uint64_t skip, const
     data = block_buffer_new(s->cluster_size);
     r = block_co_read_buf(s->file, map->host, packed, map->csize);
     if (r == 0) {
-        job = (CodecJob){(Qcow2Compression)s->h.compression, packed, map->csize, data, s->cluster_size};
+        job = (CodecJob){(Qcow2Compression)s->h.compression, packed, map->csize, data,
+                         s->cluster_size};
         r = (int)io_co_blocking(unpack_job, &job);
     }
     free(packed);

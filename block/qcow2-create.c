@@ -18,11 +18,13 @@ void qcow2_create_options_init(Qcow2CreateOptions *o)
 
 bool qcow2_create_options_check(const Qcow2CreateOptions *o, GError **err)
 {
-    if (o->cluster_size < 512 || o->cluster_size > 2097152 || o->cluster_size & (o->cluster_size - 1)) {
+    if (o->cluster_size < 512 || o->cluster_size > 2097152 ||
+        o->cluster_size & (o->cluster_size - 1)) {
         emu_set_error(err, "Cluster size must be a power of two between 512 and 2048k");
         return false;
     }
-    if (o->refcount_bits < 1 || o->refcount_bits > 64 || o->refcount_bits & (o->refcount_bits - 1)) {
+    if (o->refcount_bits < 1 || o->refcount_bits > 64 ||
+        o->refcount_bits & (o->refcount_bits - 1)) {
         emu_set_error(err, "Refcount width must be a power of two and may not exceed 64 bits");
         return false;
     }
@@ -101,9 +103,11 @@ static bool fill_header(uint8_t *b, const Qcow2CreateOptions *o, GError **err)
         size_t len = strlen(o->backing_file);
 
         if (len > o->cluster_size - at) {
-            emu_set_error(err, "The backing file name does not fit into a header of %u bytes; use larger "
-                               "clusters",
-                          o->cluster_size);
+            emu_set_error(
+                err,
+                "The backing file name does not fit into a header of %u bytes; use larger "
+                "clusters",
+                o->cluster_size);
             return false;
         }
         put64(b + 8, at);

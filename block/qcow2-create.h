@@ -16,9 +16,9 @@ typedef enum Qcow2Preallocation {
 } Qcow2Preallocation;
 
 typedef struct Qcow2CreateOptions {
-    uint64_t size;         /* bytes, a multiple of 512 */
-    uint32_t version;      /* 2 or 3 */
-    uint32_t cluster_size; /* 512 to 2 MiB, a power of two */
+    uint64_t size;          /* bytes, a multiple of 512 */
+    uint32_t version;       /* 2 or 3 */
+    uint32_t cluster_size;  /* 512 to 2 MiB, a power of two */
     uint32_t refcount_bits; /* 1 to 64, a power of two; 16 in version 2 */
     bool lazy_refcounts;
     Qcow2Compression compression;
@@ -33,7 +33,8 @@ bool qcow2_create_options_check(const Qcow2CreateOptions *o, GError **err);
 /* Writes an image into the empty protocol node FILE. Does not touch the backing file. */
 bool qcow2_co_create(BlockNode *file, const Qcow2CreateOptions *o, GError **err);
 
-/* A node whose writes go to an unlinked temporary file above BASE; ARGS has its name and options. */
+/* A node whose writes go to an unlinked temporary file above BASE; ARGS has its name and options.
+ */
 BlockNode *qcow2_co_temp_overlay(BlockNode *base, const BlockOpenArgs *args, GError **err);
 
 #endif

@@ -32,10 +32,10 @@ void qcow2_free_later(Qcow2 *s, uint64_t offset, uint64_t bytes)
     Qcow2Free f = {.offset = offset, .bytes = bytes, .seq = s->seq++};
 
     if (s->pending_frees->len > 0) {
-        Qcow2Free *last =
-            &g_array_index(s->pending_frees, Qcow2Free, s->pending_frees->len - 1);
+        Qcow2Free *last = &g_array_index(s->pending_frees, Qcow2Free, s->pending_frees->len - 1);
 
-        /* Whole clusters that follow each other are one entry; compressed ones may share clusters. */
+        /* Whole clusters that follow each other are one entry; compressed ones may share clusters.
+         */
         if (last->offset + last->bytes == offset &&
             ((last->offset | last->bytes | bytes) & (s->cluster_size - 1)) == 0) {
             last->bytes += bytes;
@@ -105,7 +105,8 @@ static GArray *gather_slices(Qcow2 *s, Qcow2Cache *c,
     return items;
 }
 
-static GArray *gather_table(GHashTable *dirty, const uint64_t *table, uint64_t entries, uint64_t offset)
+static GArray *gather_table(GHashTable *dirty, const uint64_t *table, uint64_t entries,
+                            uint64_t offset)
 {
     GArray *items = g_array_new(FALSE, FALSE, sizeof(FlushItem));
     GHashTableIter it;
@@ -188,8 +189,8 @@ int qcow2_co_flush_refcounts(Qcow2 *s)
     int r;
 
     if (!s->reftable_growing) {
-        table = gather_table(s->reftable_dirty, s->reftable, s->reftable_entries,
-                             s->h.reftable_offset);
+        table =
+            gather_table(s->reftable_dirty, s->reftable, s->reftable_entries, s->h.reftable_offset);
     }
     r = write_items(s, blocks);
     free_slices(&s->rb, blocks, r < 0);

@@ -1,9 +1,9 @@
 /*
  * The qcow2 header and its extensions: reading, validating, and fields written in place.
  *
- * Nothing in an image is believed before it is checked. Header extensions this program does not know
- * are kept, since the area they are in is never rewritten.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * Nothing in an image is believed before it is checked. Header extensions this program does not
+ * know are kept, since the area they are in is never rewritten. SPDX-License-Identifier:
+ * GPL-2.0-or-later
  */
 #include "block/qcow2.h"
 
@@ -52,8 +52,8 @@ static char *feature_name(const uint8_t *table, size_t len, unsigned bit)
     return NULL;
 }
 
-static bool check_features(const Qcow2Header *h, const char *name, const uint8_t *names, size_t names_len,
-                           GError **err)
+static bool check_features(const Qcow2Header *h, const char *name, const uint8_t *names,
+                           size_t names_len, GError **err)
 {
     static const struct {
         uint64_t bit;
@@ -75,8 +75,9 @@ static bool check_features(const Qcow2Header *h, const char *name, const uint8_t
         if ((h->incompatible & ~known) >> bit & 1) {
             g_autofree char *feature = feature_name(names, names_len, bit);
 
-            emu_set_error(err, "Could not open '%s': unsupported qcow2 feature: %s (incompatible bit %u)",
-                          name, feature ? feature : "unknown", bit);
+            emu_set_error(
+                err, "Could not open '%s': unsupported qcow2 feature: %s (incompatible bit %u)",
+                name, feature ? feature : "unknown", bit);
             return false;
         }
     }
@@ -87,20 +88,23 @@ static bool check_table(const char *name, const char *what, uint64_t offset, uin
                         uint64_t align, uint64_t file_len, GError **err)
 {
     if (offset & (align - 1)) {
-        emu_set_error(err, "Could not open '%s': %s offset 0x%" G_GINT64_MODIFIER "x is not aligned", name,
-                      what, offset);
+        emu_set_error(err,
+                      "Could not open '%s': %s offset 0x%" G_GINT64_MODIFIER "x is not aligned",
+                      name, what, offset);
         return false;
     }
     if (offset > file_len || bytes > file_len - offset || (bytes && offset == 0)) {
-        emu_set_error(err, "Could not open '%s': %s at 0x%" G_GINT64_MODIFIER "x is outside the file", name,
-                      what, offset);
+        emu_set_error(err,
+                      "Could not open '%s': %s at 0x%" G_GINT64_MODIFIER "x is outside the file",
+                      name, what, offset);
         return false;
     }
     return true;
 }
 
 /* LENIENT: the refcount table may be anywhere, since a check can make a new one. */
-static bool validate(const Qcow2Header *h, const char *name, uint64_t file_len, bool lenient, GError **err)
+static bool validate(const Qcow2Header *h, const char *name, uint64_t file_len, bool lenient,
+                     GError **err)
 {
     uint64_t cluster, l1_need, l1_bytes, reftable_bytes;
 
@@ -137,7 +141,8 @@ static bool validate(const Qcow2Header *h, const char *name, uint64_t file_len, 
         BAD("the L1 table is too large (%u entries)", h->l1_size);
     }
     if (h->l1_size < l1_need) {
-        BAD("the L1 table is too small (%u entries, %" G_GUINT64_FORMAT " needed)", h->l1_size, l1_need);
+        BAD("the L1 table is too small (%u entries, %" G_GUINT64_FORMAT " needed)", h->l1_size,
+            l1_need);
     }
     reftable_bytes = (uint64_t)h->reftable_clusters << h->cluster_bits;
     if (reftable_bytes > QCOW2_MAX_REFTABLE) {
@@ -157,10 +162,11 @@ static bool validate(const Qcow2Header *h, const char *name, uint64_t file_len, 
     }
 #undef BAD
     return check_table(name, "L1 table", h->l1_offset, l1_bytes, cluster, file_len, err) &&
-           (lenient || check_table(name, "refcount table", h->reftable_offset, reftable_bytes, cluster,
-                                   file_len, err)) &&
+           (lenient || check_table(name, "refcount table", h->reftable_offset, reftable_bytes,
+                                   cluster, file_len, err)) &&
            check_table(name, "snapshot table", h->snapshots_offset, h->snapshot_count ? 40 : 0,
-                       h->snapshot_count ? cluster : 1, h->snapshot_count ? file_len : UINT64_MAX, err);
+                       h->snapshot_count ? cluster : 1, h->snapshot_count ? file_len : UINT64_MAX,
+                       err);
 }
 
 typedef struct Extensions {
@@ -181,13 +187,14 @@ static bool parse_extensions(Qcow2Header *h, const char *name, const uint8_t *bu
             return true;
         }
         if (len > end - at) {
-            emu_set_error(err, "Could not open '%s': a header extension is too large (%u bytes)", name,
-                          len);
+            emu_set_error(err, "Could not open '%s': a header extension is too large (%u bytes)",
+                          name, len);
             return false;
         }
         if (type == (uint32_t)EXT_BACKING_FORMAT) {
             if (len > 15) {
-                emu_set_error(err, "Could not open '%s': the backing format name is too long", name);
+                emu_set_error(err, "Could not open '%s': the backing format name is too long",
+                              name);
                 return false;
             }
             g_free(h->backing_format);
@@ -264,8 +271,8 @@ bool qcow2_co_read_header(BlockNode *file, Qcow2Header *h, bool lenient, GError 
     if (h->backing_offset) {
         if (h->backing_len > QCOW2_MAX_BACKING_NAME || h->backing_offset > cluster ||
             h->backing_len > cluster - h->backing_offset || h->backing_offset < h->header_length) {
-            emu_set_error(err, "Could not open '%s': the backing file name does not lie in the header",
-                          name);
+            emu_set_error(
+                err, "Could not open '%s': the backing file name does not lie in the header", name);
             return false;
         }
         end = h->backing_offset;

@@ -8,7 +8,8 @@
 #include <string.h>
 
 /* Reads one mapped stretch into IOV (just its bytes). */
-static int read_mapped(Qcow2 *s, uint64_t offset, const Qcow2Map *map, const struct iovec *iov, int iovcnt)
+static int read_mapped(Qcow2 *s, uint64_t offset, const Qcow2Map *map, const struct iovec *iov,
+                       int iovcnt)
 {
     Qcow2Pin pin;
     int r = 0;
@@ -21,7 +22,8 @@ static int read_mapped(Qcow2 *s, uint64_t offset, const Qcow2Map *map, const str
         return r;
     case QCOW2_COMPRESSED:
         qcow2_pin(s, &pin);
-        r = qcow2_co_read_compressed(s, map, offset & (s->cluster_size - 1), iov, iovcnt, 0, map->bytes);
+        r = qcow2_co_read_compressed(s, map, offset & (s->cluster_size - 1), iov, iovcnt, 0,
+                                     map->bytes);
         qcow2_unpin(s, &pin);
         return r;
     case QCOW2_UNALLOCATED:
@@ -36,7 +38,8 @@ static int read_mapped(Qcow2 *s, uint64_t offset, const Qcow2Map *map, const str
     return 0;
 }
 
-int qcow2_co_read(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov, int iovcnt)
+int qcow2_co_read(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov,
+                  int iovcnt)
 {
     Qcow2 *s = n->state;
     struct iovec stack[BLOCK_IOV_STACK], *part = stack;
@@ -86,8 +89,7 @@ int qcow2_co_status(BlockNode *n, uint64_t offset, uint64_t bytes, BlockExtent *
     out->host_offset = out->offset_valid ? map.host : 0;
     while (done < bytes) {
         r = qcow2_co_lookup(s, offset + done, bytes - done, &more);
-        if (r < 0 || more.type != map.type ||
-            (out->offset_valid && more.host != map.host + done)) {
+        if (r < 0 || more.type != map.type || (out->offset_valid && more.host != map.host + done)) {
             break; /* an error is found when the caller asks on from there */
         }
         done += more.bytes;

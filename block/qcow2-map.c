@@ -1,9 +1,9 @@
 /*
  * qcow2: from guest offsets to host clusters through L1 and L2, and changing that.
  *
- * An entry with the COPIED flag has refcount one and is written in place. Anything without it may be
- * shared with a snapshot: an L2 table is copied before it changes, a cluster before it is written.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * An entry with the COPIED flag has refcount one and is written in place. Anything without it may
+ * be shared with a snapshot: an L2 table is copied before it changes, a cluster before it is
+ * written. SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "block/qcow2.h"
 
@@ -35,8 +35,8 @@ void qcow2_entry_compressed(const Qcow2 *s, uint64_t entry, uint64_t *host, uint
 static int bad_entry(Qcow2 *s, uint64_t offset, uint64_t entry)
 {
     return qcow2_co_corrupt(s,
-                            "the L2 entry 0x%" G_GINT64_MODIFIER "x for guest offset 0x%" G_GINT64_MODIFIER
-                            "x is invalid",
+                            "the L2 entry 0x%" G_GINT64_MODIFIER
+                            "x for guest offset 0x%" G_GINT64_MODIFIER "x is invalid",
                             entry, offset);
 }
 
@@ -57,8 +57,8 @@ static bool entry_valid(const Qcow2 *s, uint64_t entry, Qcow2Type type, uint64_t
     return type != QCOW2_NORMAL || host < file_len;
 }
 
-static void map_entries(Qcow2 *s, const uint64_t *e, uint64_t n, uint64_t in_cluster, uint64_t bytes,
-                        Qcow2Map *out)
+static void map_entries(Qcow2 *s, const uint64_t *e, uint64_t n, uint64_t in_cluster,
+                        uint64_t bytes, Qcow2Map *out)
 {
     uint64_t first = GUINT64_FROM_BE(e[0]), step, i = 1;
 
@@ -169,7 +169,7 @@ static void release_entry(Qcow2 *s, uint64_t old, uint64_t new)
     switch (qcow2_entry_type(old)) {
     case QCOW2_NORMAL:
     case QCOW2_ZERO_ALLOC:
-        if (!(new & QCOW2_OFLAG_COMPRESSED) && (new & QCOW2_OFFSET_MASK) == host) {
+        if (!(new &QCOW2_OFLAG_COMPRESSED) && (new &QCOW2_OFFSET_MASK) == host) {
             return;
         }
         break;
@@ -199,7 +199,7 @@ int qcow2_co_set_entries(Qcow2 *s, uint64_t offset, uint64_t n, uint64_t first, 
     }
     e = (uint64_t *)sl->data + at;
     for (uint64_t i = 0; i < n; i++) {
-        uint64_t new = first + i * step;
+        uint64_t new = first + i *step;
 
         release_entry(s, GUINT64_FROM_BE(e[i]), new);
         e[i] = GUINT64_TO_BE(new);
@@ -223,7 +223,8 @@ int qcow2_co_grow_l1(Qcow2 *s, uint32_t entries, GError **err)
         return 0;
     }
     if ((uint64_t)entries * 8 > QCOW2_MAX_L1_BYTES) {
-        emu_set_error(err, "The image is too large for its cluster size of %u bytes; use a larger one",
+        emu_set_error(err,
+                      "The image is too large for its cluster size of %u bytes; use a larger one",
                       s->cluster_size);
         return -EFBIG;
     }
@@ -256,7 +257,8 @@ int qcow2_co_grow_l1(Qcow2 *s, uint32_t entries, GError **err)
     if (r == 0) {
         r = block_co_flush(s->file);
     }
-    if (r == 0 && !qcow2_cache_resize(&s->l2, (uint64_t)entries << (s->l2_bits - s->l2_slice_bits))) {
+    if (r == 0 &&
+        !qcow2_cache_resize(&s->l2, (uint64_t)entries << (s->l2_bits - s->l2_slice_bits))) {
         r = -ENOMEM;
     }
     if (r < 0) {

@@ -1,6 +1,6 @@
 /*
- * qcow2: which host clusters hold metadata, so that neither a bad mapping nor a bad refcount makes the
- * guest's data overwrite them; and what happens when an image turns out to be corrupt.
+ * qcow2: which host clusters hold metadata, so that neither a bad mapping nor a bad refcount makes
+ * the guest's data overwrite them; and what happens when an image turns out to be corrupt.
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "block/qcow2.h"
@@ -12,7 +12,8 @@ enum { CHUNK_BITS = 16, CHUNK_WORDS = (1 << CHUNK_BITS) / 64 };
 
 void qcow2_meta_mark(Qcow2 *s, uint64_t offset, uint64_t bytes, bool on)
 {
-    uint64_t first = offset >> s->cluster_bits, end = qcow2_align_up(s, offset + bytes) >> s->cluster_bits;
+    uint64_t first = offset >> s->cluster_bits,
+             end = qcow2_align_up(s, offset + bytes) >> s->cluster_bits;
 
     for (uint64_t c = first; c < end; c++) {
         uint64_t chunk = c >> CHUNK_BITS, bit = c & ((1 << CHUNK_BITS) - 1);

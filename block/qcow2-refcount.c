@@ -1,9 +1,9 @@
 /*
  * qcow2: refcounts, and allocating clusters by them. The caller holds `lock` throughout.
  *
- * A refcount block that is missing means that all of its range is free; the block is then put into the
- * first cluster of the range it describes, so it counts itself. The refcount table grows by half when
- * it ends: the new one is written beside the old one, and the header switches over.
+ * A refcount block that is missing means that all of its range is free; the block is then put into
+ * the first cluster of the range it describes, so it counts itself. The refcount table grows by
+ * half when it ends: the new one is written beside the old one, and the header switches over.
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "block/qcow2.h"
@@ -142,8 +142,8 @@ static int ensure_block(Qcow2 *s, uint64_t block)
 }
 
 /*
- * Finds the first run of free clusters from FROM on, of N or (unless EXACT) fewer, and takes it. The
- * number taken or -errno.
+ * Finds the first run of free clusters from FROM on, of N or (unless EXACT) fewer, and takes it.
+ * The number taken or -errno.
  */
 static int64_t take_run(Qcow2 *s, uint64_t from, uint64_t n, bool exact, uint64_t *first)
 {
@@ -173,7 +173,8 @@ static int64_t take_run(Qcow2 *s, uint64_t from, uint64_t n, bool exact, uint64_
         }
     }
     if (qcow2_meta_overlap(s, start << s->cluster_bits, count << s->cluster_bits)) {
-        return qcow2_co_corrupt(s, "refcounts say that metadata at 0x%" G_GINT64_MODIFIER "x is free",
+        return qcow2_co_corrupt(s,
+                                "refcounts say that metadata at 0x%" G_GINT64_MODIFIER "x is free",
                                 start << s->cluster_bits);
     }
     for (uint64_t i = 0; i < count; i++) {
@@ -218,7 +219,8 @@ static int switch_reftable(Qcow2 *s, uint64_t offset, uint64_t entries)
 
 static int grow_reftable(Qcow2 *s, uint64_t block)
 {
-    uint64_t per_cluster = s->cluster_size / 8, old_entries = s->reftable_entries, entries, clusters, first;
+    uint64_t per_cluster = s->cluster_size / 8, old_entries = s->reftable_entries, entries,
+             clusters, first;
     Qcow2Free old = {.offset = s->h.reftable_offset,
                      .bytes = (uint64_t)s->h.reftable_clusters << s->cluster_bits};
     uint64_t *table;
@@ -278,8 +280,9 @@ int qcow2_co_ref_down(Qcow2 *s, uint64_t offset, uint64_t bytes)
         int r = qcow2_co_get_refcount(s, c, &refs);
 
         if (r == 0 && refs == 0) {
-            r = qcow2_co_corrupt(s, "the cluster at 0x%" G_GINT64_MODIFIER "x is in use but has refcount 0",
-                                 c << s->cluster_bits);
+            r = qcow2_co_corrupt(
+                s, "the cluster at 0x%" G_GINT64_MODIFIER "x is in use but has refcount 0",
+                c << s->cluster_bits);
         }
         if (r == 0) {
             r = set_refcount(s, c, refs - 1);
@@ -294,7 +297,8 @@ int qcow2_co_ref_down(Qcow2 *s, uint64_t offset, uint64_t bytes)
 /* Gives the host the storage of clusters that are about to become free. */
 static void discard_freed(Qcow2 *s, const Qcow2Free *f)
 {
-    for (uint64_t c = f->offset >> s->cluster_bits; c < (f->offset + f->bytes) >> s->cluster_bits; c++) {
+    for (uint64_t c = f->offset >> s->cluster_bits; c < (f->offset + f->bytes) >> s->cluster_bits;
+         c++) {
         uint64_t refs;
 
         if (qcow2_co_get_refcount(s, c, &refs) < 0 || refs != 1) {
@@ -391,8 +395,10 @@ int qcow2_co_alloc_bytes(Qcow2 *s, uint64_t bytes, uint64_t *offset)
         }
         s->virgin = MAX(s->virgin, fresh + s->cluster_size);
         *offset = fresh;
-        /* apply_frees may have dropped the old tail: compressed_next says whether it still holds. */
-        if (in_cluster && next == s->compressed_next && refs > 0 && fresh == qcow2_align_up(s, next)) {
+        /* apply_frees may have dropped the old tail: compressed_next says whether it still holds.
+         */
+        if (in_cluster && next == s->compressed_next && refs > 0 &&
+            fresh == qcow2_align_up(s, next)) {
             r = qcow2_co_get_refcount(s, next >> s->cluster_bits, &refs);
             if (r == 0 && refs > 0 && refs < s->refcount_max) {
                 *offset = next;

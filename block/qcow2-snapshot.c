@@ -89,7 +89,8 @@ bool qcow2_co_read_snapshots(Qcow2 *s, GError **err)
     len = MIN(len, (uint64_t)s->h.snapshot_count * (40 + 1024 + 2 * 65535 + 8));
     buf = g_try_malloc(len ? len : 1);
     if (!buf) {
-        emu_set_error(err, "Could not open '%s': no memory for its snapshot table", s->node->filename);
+        emu_set_error(err, "Could not open '%s': no memory for its snapshot table",
+                      s->node->filename);
         return false;
     }
     r = block_co_read_buf(s->file, s->h.snapshots_offset, buf, len);

@@ -1,10 +1,11 @@
 /*
  * qcow2: writing.
  *
- * A cluster that is this disk's alone is written in place, and that path is a lookup and one write. All
- * others need a new cluster (or one set aside): it is written whole, guest data in the middle and the
- * old content around it, and only then the L2 entry changes. Writers that want to change the
- * mapping of the same cluster wait for each other in `allocs`; everything else runs in parallel.
+ * A cluster that is this disk's alone is written in place, and that path is a lookup and one write.
+ * All others need a new cluster (or one set aside): it is written whole, guest data in the middle
+ * and the old content around it, and only then the L2 entry changes. Writers that want to change
+ * the mapping of the same cluster wait for each other in `allocs`; everything else runs in
+ * parallel.
  *
  * Around the data, zeroes need not be written where the new cluster lies behind all that was ever
  * written to the file: a hole reads as zeroes.
@@ -130,7 +131,8 @@ static int find_clusters(Qcow2 *s, AllocWrite *w, const Qcow2Map *map)
     if (map->type == QCOW2_ZERO_ALLOC && map->copied) {
         w->host = qcow2_align_down(s, map->host);
         if (qcow2_meta_overlap(s, w->host, w->end - w->start)) {
-            return qcow2_co_corrupt(s, "guest data at 0x%" G_GINT64_MODIFIER "x overlaps metadata", w->host);
+            return qcow2_co_corrupt(s, "guest data at 0x%" G_GINT64_MODIFIER "x overlaps metadata",
+                                    w->host);
         }
         return 0;
     }
@@ -147,8 +149,8 @@ static int find_clusters(Qcow2 *s, AllocWrite *w, const Qcow2Map *map)
 }
 
 /* Writes the first part of [OFFSET, OFFSET + map->bytes); *DONE is how much. */
-static int write_alloc(Qcow2 *s, uint64_t offset, const Qcow2Map *map, const struct iovec *iov, int iovcnt,
-                       uint64_t skip, uint64_t *done)
+static int write_alloc(Qcow2 *s, uint64_t offset, const Qcow2Map *map, const struct iovec *iov,
+                       int iovcnt, uint64_t skip, uint64_t *done)
 {
     uint64_t slice_span = (uint64_t)1 << (s->l2_slice_bits + s->cluster_bits);
     uint64_t slice_end = (offset & ~(slice_span - 1)) + slice_span;
@@ -189,15 +191,16 @@ out:
 
 /* ---- in place ---- */
 
-static int write_in_place(Qcow2 *s, const Qcow2Map *map, const struct iovec *iov, int iovcnt, uint64_t skip,
-                          bool whole)
+static int write_in_place(Qcow2 *s, const Qcow2Map *map, const struct iovec *iov, int iovcnt,
+                          uint64_t skip, bool whole)
 {
     struct iovec stack[BLOCK_IOV_STACK], *part = stack;
     Qcow2Pin pin;
     int r;
 
     if (G_UNLIKELY(qcow2_meta_overlap(s, map->host, map->bytes))) {
-        return qcow2_co_corrupt(s, "guest data at 0x%" G_GINT64_MODIFIER "x overlaps metadata", map->host);
+        return qcow2_co_corrupt(s, "guest data at 0x%" G_GINT64_MODIFIER "x overlaps metadata",
+                                map->host);
     }
     qcow2_pin(s, &pin);
     if (whole) {
@@ -216,7 +219,8 @@ static int write_in_place(Qcow2 *s, const Qcow2Map *map, const struct iovec *iov
     return r;
 }
 
-int qcow2_co_write(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov, int iovcnt)
+int qcow2_co_write(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov,
+                   int iovcnt)
 {
     Qcow2 *s = n->state;
     uint64_t done = 0, part;

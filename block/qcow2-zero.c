@@ -19,11 +19,11 @@ static bool unallocated_is_zero(const Qcow2 *s, uint64_t offset)
 }
 
 /*
- * What VERB makes of entries like MAP: *FIRST and *STEP as for qcow2_co_set_entries(). 0: nothing to
- * do, 1: set them, -ENOTSUP: this version cannot say it.
+ * What VERB makes of entries like MAP: *FIRST and *STEP as for qcow2_co_set_entries(). 0: nothing
+ * to do, 1: set them, -ENOTSUP: this version cannot say it.
  */
-static int new_entry(const Qcow2 *s, const Qcow2Map *map, uint64_t offset, ZeroVerb verb, uint64_t *first,
-                     uint64_t *step)
+static int new_entry(const Qcow2 *s, const Qcow2Map *map, uint64_t offset, ZeroVerb verb,
+                     uint64_t *first, uint64_t *step)
 {
     bool plain_is_zero = unallocated_is_zero(s, offset);
 
@@ -95,7 +95,8 @@ static int change_clusters(Qcow2 *s, uint64_t offset, uint64_t end, ZeroVerb ver
 
 int qcow2_co_discard_clusters(Qcow2 *s, uint64_t offset, uint64_t bytes)
 {
-    uint64_t length = block_node_length(s->node), start = qcow2_align_up(s, offset), end = offset + bytes;
+    uint64_t length = block_node_length(s->node), start = qcow2_align_up(s, offset),
+             end = offset + bytes;
 
     end = end >= length ? qcow2_align_up(s, length) : qcow2_align_down(s, end);
     return start < end ? change_clusters(s, start, end, VERB_DISCARD) : 0;
@@ -115,15 +116,15 @@ static int zero_part(Qcow2 *s, uint64_t offset, uint64_t bytes)
     int r;
 
     /* A write in progress may be about to change what is found. */
-    while (qcow2_co_wait_allocs(s, qcow2_align_down(s, offset), qcow2_align_up(s, offset + bytes))) {
+    while (
+        qcow2_co_wait_allocs(s, qcow2_align_down(s, offset), qcow2_align_up(s, offset + bytes))) {
     }
     r = qcow2_co_lookup(s, offset, bytes, &map);
     if (r < 0) {
         return r;
     }
-    if (map.bytes == bytes &&
-        (map.type == QCOW2_ZERO_PLAIN || map.type == QCOW2_ZERO_ALLOC ||
-         (map.type == QCOW2_UNALLOCATED && unallocated_is_zero(s, offset)))) {
+    if (map.bytes == bytes && (map.type == QCOW2_ZERO_PLAIN || map.type == QCOW2_ZERO_ALLOC ||
+                               (map.type == QCOW2_UNALLOCATED && unallocated_is_zero(s, offset)))) {
         return 0;
     }
     while (r == 0 && bytes > 0) {
@@ -201,13 +202,15 @@ static int shrink(Qcow2 *s, uint64_t length, GError **err)
 
 static int grow(Qcow2 *s, uint64_t length, GError **err)
 {
-    uint64_t old = block_node_length(s->node), clusters = qcow2_align_up(s, length) >> s->cluster_bits;
+    uint64_t old = block_node_length(s->node),
+             clusters = qcow2_align_up(s, length) >> s->cluster_bits;
     uint64_t entries = (clusters + ((uint64_t)1 << s->l2_bits) - 1) >> s->l2_bits, stale_end;
     BlockNode *backing = s->node->backing;
     int r = 0;
 
     if (entries * 8 > QCOW2_MAX_L1_BYTES) {
-        emu_set_error(err, "The image is too large for its cluster size of %u bytes; use a larger one",
+        emu_set_error(err,
+                      "The image is too large for its cluster size of %u bytes; use a larger one",
                       s->cluster_size);
         return -EFBIG;
     }
@@ -218,7 +221,8 @@ static int grow(Qcow2 *s, uint64_t length, GError **err)
         return r;
     }
     r = write_size(s, length);
-    /* What is new must read as zeroes: the old end's cluster may have a rest, the backing be longer. */
+    /* What is new must read as zeroes: the old end's cluster may have a rest, the backing be
+     * longer. */
     stale_end = qcow2_align_up(s, old);
     if (backing && block_node_length(backing) > old) {
         stale_end = MAX(stale_end, block_node_length(backing));

@@ -1,6 +1,6 @@
 /*
- * qcow2: opening with every check that can be made up front, flushing, closing, and the driver table.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * qcow2: opening with every check that can be made up front, flushing, closing, and the driver
+ * table. SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "block/qcow2.h"
 
@@ -13,8 +13,8 @@
 
 static int qcow2_probe(const uint8_t *buf, size_t len)
 {
-    return len >= 8 && memcmp(buf, "QFI\xfb", 4) == 0 && buf[4] == 0 && buf[5] == 0 && buf[6] == 0 &&
-                   buf[7] >= 2
+    return len >= 8 && memcmp(buf, "QFI\xfb", 4) == 0 && buf[4] == 0 && buf[5] == 0 &&
+                   buf[6] == 0 && buf[7] >= 2
                ? 100
                : 0;
 }
@@ -35,17 +35,20 @@ static void set_geometry(Qcow2 *s)
     s->l2_slice_bits = log2_of(slice) - 3;
     s->rb_bits = s->cluster_bits + 3 - s->h.refcount_order;
     s->rb_slice_bits = log2_of(slice) + 3 - s->h.refcount_order;
-    s->refcount_max = s->h.refcount_order == 6 ? INT64_MAX : ((uint64_t)1 << (1u << s->h.refcount_order)) - 1;
+    s->refcount_max =
+        s->h.refcount_order == 6 ? INT64_MAX : ((uint64_t)1 << (1u << s->h.refcount_order)) - 1;
 }
 
 /* Reads COUNT big-endian entries at OFFSET. */
-static uint64_t *read_table(Qcow2 *s, const char *what, uint64_t offset, uint64_t count, GError **err)
+static uint64_t *read_table(Qcow2 *s, const char *what, uint64_t offset, uint64_t count,
+                            GError **err)
 {
     uint64_t *table = g_new0(uint64_t, MAX(count, 1));
     int r = count ? block_co_read_buf(s->file, offset, table, count * 8) : 0;
 
     if (r < 0) {
-        emu_set_error(err, "Could not read the %s of '%s': %s", what, s->node->filename, g_strerror(-r));
+        emu_set_error(err, "Could not read the %s of '%s': %s", what, s->node->filename,
+                      g_strerror(-r));
         g_free(table);
         return NULL;
     }
@@ -56,8 +59,8 @@ static uint64_t *read_table(Qcow2 *s, const char *what, uint64_t offset, uint64_
 }
 
 /* Every entry points to a whole cluster inside the file, and to nothing twice. */
-static bool check_entries(Qcow2 *s, const char *what, const uint64_t *table, uint64_t count, uint64_t mask,
-                          uint64_t reserved, GError **err)
+static bool check_entries(Qcow2 *s, const char *what, const uint64_t *table, uint64_t count,
+                          uint64_t mask, uint64_t reserved, GError **err)
 {
     uint64_t file_len = block_node_length(s->file);
 
@@ -74,8 +77,8 @@ static bool check_entries(Qcow2 *s, const char *what, const uint64_t *table, uin
         }
         if (why) {
             emu_set_error(err,
-                          "Could not open '%s': %s entry %" G_GUINT64_FORMAT " (0x%" G_GINT64_MODIFIER
-                          "x) %s",
+                          "Could not open '%s': %s entry %" G_GUINT64_FORMAT
+                          " (0x%" G_GINT64_MODIFIER "x) %s",
                           s->node->filename, what, i, table[i], why);
             return false;
         }
@@ -132,7 +135,8 @@ static bool make_caches(Qcow2 *s, GError **err)
                           L2_CACHE_BYTES) ||
         !qcow2_cache_init(&s->rb, s->reftable_entries << (s->rb_bits - s->rb_slice_bits), slice,
                           RB_CACHE_BYTES)) {
-        emu_set_error(err, "Could not open '%s': not enough memory for its tables", s->node->filename);
+        emu_set_error(err, "Could not open '%s': not enough memory for its tables",
+                      s->node->filename);
         return false;
     }
     return true;
@@ -140,7 +144,8 @@ static bool make_caches(Qcow2 *s, GError **err)
 
 static bool open_backing(Qcow2 *s, const BlockOpenArgs *args, GError **err)
 {
-    BlockChain chain = {.file = s->file, .up = args->chain, .depth = args->chain ? args->chain->depth + 1 : 1};
+    BlockChain chain = {
+        .file = s->file, .up = args->chain, .depth = args->chain ? args->chain->depth + 1 : 1};
     g_autofree char *path = NULL;
     BlockOpenArgs below;
     GError *why = NULL;
@@ -165,7 +170,8 @@ static bool open_backing(Qcow2 *s, const BlockOpenArgs *args, GError **err)
     below.chain = &chain;
     s->node->backing = block_co_open(&below, &why);
     if (!s->node->backing) {
-        emu_set_error(err, "Could not open the backing file of '%s': %s", s->node->filename, why->message);
+        emu_set_error(err, "Could not open the backing file of '%s': %s", s->node->filename,
+                      why->message);
         g_error_free(why);
         return false;
     }
@@ -197,8 +203,9 @@ static bool prepare_writing(Qcow2 *s, const BlockOpenArgs *args, GError **err)
 
         r = qcow2_co_check(s->node, QCOW2_FIX_ERRORS | QCOW2_FIX_LEAKS, &res, report_repair, NULL);
         if (r < 0 || res.corruptions || res.check_errors) {
-            emu_set_error(err, "Could not open '%s': it was not closed cleanly and cannot be repaired: %s",
-                          name, r < 0 ? g_strerror(-r) : "it is corrupt");
+            emu_set_error(
+                err, "Could not open '%s': it was not closed cleanly and cannot be repaired: %s",
+                name, r < 0 ? g_strerror(-r) : "it is corrupt");
             return false;
         }
     }
@@ -211,9 +218,9 @@ static bool prepare_writing(Qcow2 *s, const BlockOpenArgs *args, GError **err)
         }
         s->h.autoclear = 0;
     }
-    s->lazy = s->h.version >= 3 && (args->lazy_refcounts
-                                        ? args->lazy_refcounts > 0
-                                        : !!(s->h.compatible & QCOW2_COMPAT_LAZY_REFCOUNTS));
+    s->lazy = s->h.version >= 3 &&
+              (args->lazy_refcounts ? args->lazy_refcounts > 0
+                                    : !!(s->h.compatible & QCOW2_COMPAT_LAZY_REFCOUNTS));
     return true;
 }
 
@@ -296,7 +303,8 @@ static void qcow2_co_close(BlockNode *n)
             r = qcow2_co_mark_clean(s);
         }
         if (r < 0) {
-            g_printerr("qcow2: could not write everything to '%s': %s\n", n->filename, g_strerror(-r));
+            g_printerr("qcow2: could not write everything to '%s': %s\n", n->filename,
+                       g_strerror(-r));
         }
     }
     free_state(s);

@@ -2,23 +2,23 @@
  * qcow2, versions 2 and 3: structures and the calls between its source files.
  *
  * How metadata reaches the disk. L1 and refcount table are in memory whole, L2 tables and refcount
- * blocks in caches of slices. Changes are made in memory only, and qcow2_co_flush_meta() writes them in
- * an order that leaves a valid image wherever it is cut off, with clusters leaked at worst:
+ * blocks in caches of slices. Changes are made in memory only, and qcow2_co_flush_meta() writes
+ * them in an order that leaves a valid image wherever it is cut off, with clusters leaked at worst:
  *
  *   data -> refcount blocks -> [refcount table] -> L2 slices -> [L1] -> refcount decrements
  *
  * with a barrier (flush of the file) at each arrow, the bracketed steps only where needed. Hence
- * a cluster that is let go is not free at once: it waits in `pending_frees` until a flush has made the
- * tables that no longer point to it durable, and every request that may still be using it (they
+ * a cluster that is let go is not free at once: it waits in `pending_frees` until a flush has made
+ * the tables that no longer point to it durable, and every request that may still be using it (they
  * hold a Qcow2Pin) has finished. Only then its refcount drops and it may be allocated again.
  *
- * The flush takes copies of what is dirty, all at one instant, and writes the copies; requests go on
- * meanwhile. Example: an allocating write ends while the refcounts are being written. Its L2 entry is
- * not in the copies, so it can't get ahead of its refcount; its slice is dirty again and goes with the
- * next flush.
+ * The flush takes copies of what is dirty, all at one instant, and writes the copies; requests go
+ * on meanwhile. Example: an allocating write ends while the refcounts are being written. Its L2
+ * entry is not in the copies, so it can't get ahead of its refcount; its slice is dirty again and
+ * goes with the next flush.
  *
- * Locks: `lock` covers allocation and every change of L1, L2 and refcounts; `flush_lock` one flush at a
- * time, taken after `lock` where both are. Looking up a mapping takes neither.
+ * Locks: `lock` covers allocation and every change of L1, L2 and refcounts; `flush_lock` one flush
+ * at a time, taken after `lock` where both are. Looking up a mapping takes neither.
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef BLOCK_QCOW2_H
@@ -118,7 +118,8 @@ typedef struct Qcow2Cache {
     CoQueue loaded; /* somebody's loading has ended */
 } Qcow2Cache;
 
-/* In-flight use of host clusters: whoever holds one keeps clusters freed later from being reused. */
+/* In-flight use of host clusters: whoever holds one keeps clusters freed later from being reused.
+ */
 typedef struct Qcow2Pin Qcow2Pin;
 struct Qcow2Pin {
     Qcow2Pin *prev, *next;
@@ -142,16 +143,16 @@ typedef struct Qcow2 {
     BlockNode *node, *file;
     Qcow2Header h;
     uint32_t cluster_bits, cluster_size;
-    uint32_t l2_bits;         /* log2 of entries per L2 table */
-    uint32_t l2_slice_bits;   /* log2 of entries per slice of one */
-    uint32_t rb_bits;         /* log2 of entries per refcount block */
+    uint32_t l2_bits;       /* log2 of entries per L2 table */
+    uint32_t l2_slice_bits; /* log2 of entries per slice of one */
+    uint32_t rb_bits;       /* log2 of entries per refcount block */
     uint32_t rb_slice_bits;
     uint64_t refcount_max;
 
-    uint64_t *l1;             /* host endian; l1_size entries */
+    uint64_t *l1; /* host endian; l1_size entries */
     uint32_t l1_size;
-    GHashTable *l1_dirty;     /* 512-byte sectors of the L1 table to write */
-    uint64_t *reftable;       /* host endian */
+    GHashTable *l1_dirty; /* 512-byte sectors of the L1 table to write */
+    uint64_t *reftable;   /* host endian */
     uint64_t reftable_entries;
     GHashTable *reftable_dirty;
     bool reftable_growing;
@@ -166,17 +167,17 @@ typedef struct Qcow2 {
     uint64_t compressed_next; /* byte behind the last compressed cluster, 0: none */
     Qcow2Pin *pin_oldest, *pin_newest;
     uint64_t seq;
-    GArray *pending_frees;    /* Qcow2Free: not yet covered by a flush */
-    GArray *ready_frees;      /* Qcow2Free: refcounts may drop */
+    GArray *pending_frees; /* Qcow2Free: not yet covered by a flush */
+    GArray *ready_frees;   /* Qcow2Free: refcounts may drop */
     Qcow2Alloc *allocs;
 
-    uint64_t **meta_map;      /* chunks of a bit per host cluster: header, tables, blocks */
+    uint64_t **meta_map; /* chunks of a bit per host cluster: header, tables, blocks */
     uint64_t meta_chunks;
 
-    GPtrArray *unpacked;      /* recently decompressed clusters */
-    bool corrupt;             /* found at run time: no more writes */
-    bool lazy;                /* refcounts may lag behind, marked by the dirty bit */
-    bool dirty_bit;           /* set on disk */
+    GPtrArray *unpacked; /* recently decompressed clusters */
+    bool corrupt;        /* found at run time: no more writes */
+    bool lazy;           /* refcounts may lag behind, marked by the dirty bit */
+    bool dirty_bit;      /* set on disk */
     bool lenient;
 } Qcow2;
 
@@ -265,10 +266,11 @@ typedef enum Qcow2Type {
 
 typedef struct Qcow2Map {
     Qcow2Type type;
-    bool copied;     /* refcount is one: may be written in place */
-    uint64_t bytes;  /* from the offset asked for; of one type, contiguous on the host */
-    uint64_t host;   /* NORMAL, ZERO_ALLOC: of the byte asked for; COMPRESSED: where the data starts */
-    uint32_t csize;  /* COMPRESSED: upper bound of the compressed size */
+    bool copied;    /* refcount is one: may be written in place */
+    uint64_t bytes; /* from the offset asked for; of one type, contiguous on the host */
+    uint64_t
+        host; /* NORMAL, ZERO_ALLOC: of the byte asked for; COMPRESSED: where the data starts */
+    uint32_t csize; /* COMPRESSED: upper bound of the compressed size */
 } Qcow2Map;
 
 Qcow2Type qcow2_entry_type(uint64_t entry);
@@ -276,16 +278,18 @@ void qcow2_entry_compressed(const Qcow2 *s, uint64_t entry, uint64_t *host, uint
 /* What [OFFSET, at most OFFSET + BYTES) maps to. No suspension after the answer is known. */
 int qcow2_co_lookup(Qcow2 *s, uint64_t offset, uint64_t bytes, Qcow2Map *out);
 /*
- * Under `lock`: sets N entries from guest cluster OFFSET on, the i-th to FIRST + i * STEP, and lets go
- * of what they referred to before (except for clusters that stay). All within one slice.
+ * Under `lock`: sets N entries from guest cluster OFFSET on, the i-th to FIRST + i * STEP, and lets
+ * go of what they referred to before (except for clusters that stay). All within one slice.
  */
 int qcow2_co_set_entries(Qcow2 *s, uint64_t offset, uint64_t n, uint64_t first, uint64_t step);
 int qcow2_co_grow_l1(Qcow2 *s, uint32_t entries, GError **err);
 
 /* ---- qcow2-io.c, qcow2-write.c, qcow2-zero.c, qcow2-compress.c ---- */
 
-int qcow2_co_read(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov, int iovcnt);
-int qcow2_co_write(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov, int iovcnt);
+int qcow2_co_read(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov,
+                  int iovcnt);
+int qcow2_co_write(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov,
+                   int iovcnt);
 int qcow2_co_write_zeroes(BlockNode *n, uint64_t offset, uint64_t bytes, uint32_t flags);
 int qcow2_co_discard(BlockNode *n, uint64_t offset, uint64_t bytes);
 /* The same, whether or not the node passes discards on (for shrinking). */
@@ -316,8 +320,8 @@ typedef struct Qcow2CheckResult {
 
 enum { QCOW2_FIX_LEAKS = 1, QCOW2_FIX_ERRORS = 2 };
 
-/* Compares every refcount with the references there are. REPORT (may be NULL) gets one line for each
- * problem. No other request may be in flight. -errno if the check itself could not be done. */
+/* Compares every refcount with the references there are. REPORT (may be NULL) gets one line for
+ * each problem. No other request may be in flight. -errno if the check itself could not be done. */
 int qcow2_co_check(BlockNode *n, unsigned fix, Qcow2CheckResult *res,
                    void (*report)(void *opaque, const char *line), void *opaque);
 

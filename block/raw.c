@@ -1,10 +1,9 @@
 /*
  * The raw format: the file's bytes are the disk's, or a window of them.
  *
- * A raw image whose format was guessed is dangerous: a guest could write another format's header into
- * sector 0, and whoever opens the image next would believe it (and, say, follow a backing file name
- * into the host). Such a write is refused.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * A raw image whose format was guessed is dangerous: a guest could write another format's header
+ * into sector 0, and whoever opens the image next would believe it (and, say, follow a backing file
+ * name into the host). Such a write is refused. SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "block/block-int.h"
 
@@ -39,20 +38,23 @@ static bool raw_co_open(BlockNode *n, const BlockOpenArgs *args, GError **err)
         }
         raw->window = true;
         raw->offset = args->offset;
-        length = args->size ? args->size : (length - args->offset) & ~(uint64_t)(BLOCK_SECTOR_SIZE - 1);
+        length =
+            args->size ? args->size : (length - args->offset) & ~(uint64_t)(BLOCK_SECTOR_SIZE - 1);
     }
     atomic_store(&n->length, round_up_sector(length));
     return true;
 }
 
-static int raw_co_read(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov, int iovcnt)
+static int raw_co_read(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov,
+                       int iovcnt)
 {
     const BlockRaw *raw = n->state;
 
     return block_co_read(n->file, raw->offset + offset, bytes, iov, iovcnt);
 }
 
-static int raw_co_write(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov, int iovcnt)
+static int raw_co_write(BlockNode *n, uint64_t offset, uint64_t bytes, const struct iovec *iov,
+                        int iovcnt)
 {
     const BlockRaw *raw = n->state;
     uint8_t head[BLOCK_SECTOR_SIZE];
@@ -106,7 +108,8 @@ static int raw_co_status(BlockNode *n, uint64_t offset, uint64_t bytes, BlockExt
     }
     r = block_co_status(n->file, raw->offset + offset, MIN(bytes, end - raw->offset - offset), out);
     /* The file's last bytes and their padding are one extent. */
-    if (r == 0 && raw->offset + offset + out->bytes == end && bytes - out->bytes < BLOCK_SECTOR_SIZE) {
+    if (r == 0 && raw->offset + offset + out->bytes == end &&
+        bytes - out->bytes < BLOCK_SECTOR_SIZE) {
         out->bytes = bytes;
     }
     return r;

@@ -65,6 +65,7 @@ static bool park(Vm *vm, CpuThread *t)
 static void sleep_halted(Cpu *cpu)
 {
     const X86State *st = &((X86Cpu *)cpu)->st;
+    bool was_halted = atomic_exchange(&cpu->halted, true);
     uint32_t mask = ~0u;
 
     if (st->wait_sipi) {
@@ -73,6 +74,7 @@ static void sleep_halted(Cpu *cpu)
         mask &= ~(uint32_t)CPU_EVENT_INTR;
     }
     cpu_sleep_until(cpu, mask, -1);
+    atomic_store(&cpu->halted, was_halted);
 }
 
 static void handle_exit(Machine *m, Cpu *cpu, AccelExit exit)

@@ -70,6 +70,8 @@ static void reset_cpu(Cpu *cpu, void *data)
 
     (void)data;
     cpu_lower(cpu, lost);
+    atomic_store(&cpu->halted,
+                 false); /* put_state() knows of an AP that waits for its start-up IPI */
     x86_cpu_reset((X86Cpu *)cpu, true);
     cpu->machine->accel->cls->put_state(cpu);
 }

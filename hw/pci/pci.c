@@ -299,6 +299,7 @@ bool pci_device_init(PciDevice *dev, GError **err)
     dev->cap_end = 0x40;
 
     pci_set(dev, PCI_VENDOR_ID, 2, cls->vendor_id);
+    dev->device_id = cls->device_id;
     pci_set(dev, PCI_DEVICE_ID, 2, cls->device_id);
     dev->config[PCI_REVISION_ID] = cls->revision;
     pci_set(dev, PCI_CLASS_PROG, 3, cls->class_code);
@@ -376,10 +377,10 @@ static bool pci_post_load(void *opaque, uint32_t version, GError **err)
 
     (void)version;
     if (pci_get(dev, PCI_VENDOR_ID, 2) != pci_class(dev)->vendor_id ||
-        pci_get(dev, PCI_DEVICE_ID, 2) != pci_class(dev)->device_id) {
+        pci_get(dev, PCI_DEVICE_ID, 2) != dev->device_id) {
         emu_set_error(err, "saved state is of PCI device %04x:%04x, expected %04x:%04x (%s)",
                       pci_get(dev, PCI_VENDOR_ID, 2), pci_get(dev, PCI_DEVICE_ID, 2),
-                      pci_class(dev)->vendor_id, pci_class(dev)->device_id, dev->dev.cls->name);
+                      pci_class(dev)->vendor_id, dev->device_id, dev->dev.cls->name);
         return false;
     }
     if (dev->msix_table_len != dev->msix_vectors * PCI_MSIX_ENTRY) {

@@ -91,7 +91,8 @@ struct PciDevice {
     char *romfile_prop;
     bool rombar_prop;
     bool multifunction_prop;
-    uint8_t devfn; /* slot << 3 | function, once attached */
+    uint16_t device_id; /* the class's, unless realize chose another */
+    uint8_t devfn;      /* slot << 3 | function, once attached */
     PciBus *bus;
     uint8_t config[PCI_CONFIG_SIZE];
     uint8_t wmask[PCI_CONFIG_SIZE];   /* writable bits */

@@ -1,0 +1,14 @@
+/*
+ * The virtio entropy source.
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_VIRTIO_VIRTIO_RNG_H
+#define HW_VIRTIO_VIRTIO_RNG_H
+
+#include "core/device.h"
+
+extern const DeviceClass virtio_rng_pci_class;
+extern const DeviceClass virtio_rng_pci_transitional_class;
+extern const DeviceClass virtio_rng_pci_non_transitional_class;
+
+#endif

@@ -43,7 +43,7 @@ static void fit_virtual_size(Vga *s)
     vbe[VBE_Y_OFFSET] = MIN(vbe[VBE_Y_OFFSET], (uint16_t)(vbe[VBE_VIRT_HEIGHT] - vbe[VBE_YRES]));
 }
 
-/* The mode that the registers ask for, made to fit. */
+/* Makes the mode that the registers ask for fit. */
 static void fit_mode(Vga *s)
 {
     uint16_t *vbe = s->vbe;
@@ -56,8 +56,6 @@ static void fit_mode(Vga *s)
     vbe[VBE_XRES] = CLAMP(vbe[VBE_XRES] & ~7, 8, VGA_WIDTH_MAX);
     line = vbe[VBE_XRES] * pixel_bits(s) / 8;
     vbe[VBE_YRES] = (uint16_t)CLAMP(vbe[VBE_YRES], 1, MIN(VGA_HEIGHT_MAX, s->vram_size / line));
-    vbe[VBE_VIRT_WIDTH] = vbe[VBE_XRES];
-    vbe[VBE_X_OFFSET] = vbe[VBE_Y_OFFSET] = 0;
     fit_virtual_size(s);
 }
 
@@ -75,11 +73,6 @@ bool vga_vbe_valid(const Vga *s)
     memcpy(copy.vbe, s->vbe, sizeof(copy.vbe));
     copy.vram_size = s->vram_size;
     fit_mode(&copy);
-    if (memcmp(copy.vbe, s->vbe, (VBE_BPP + 1) * sizeof(copy.vbe[0])) != 0) {
-        return false;
-    }
-    memcpy(copy.vbe, s->vbe, sizeof(copy.vbe));
-    fit_virtual_size(&copy);
     return memcmp(copy.vbe, s->vbe, sizeof(copy.vbe)) == 0;
 }
 
@@ -106,6 +99,8 @@ static void enable_write(Vga *s, uint16_t value)
 
     s->vbe[VBE_ENABLE] = value & (VBE_ENABLED | VBE_GETCAPS | VBE_8BIT_DAC | VBE_LFB | VBE_NOCLEAR);
     if (on && !was_on) {
+        s->vbe[VBE_VIRT_WIDTH] = 0;
+        s->vbe[VBE_X_OFFSET] = s->vbe[VBE_Y_OFFSET] = 0;
         fit_mode(s);
         set_vga_registers(s);
         if (!(value & VBE_NOCLEAR)) {
@@ -170,12 +165,9 @@ void vga_vbe_write(Vga *s, uint16_t index, uint16_t value)
     case VBE_YRES:
     case VBE_BPP:
         if (on) {
-            uint16_t enable = s->vbe[VBE_ENABLE];
-
             /* A change of mode while it is on takes effect at once, and keeps the memory. */
             s->vbe[index] = value;
             fit_mode(s);
-            s->vbe[VBE_ENABLE] = enable;
             set_vga_registers(s);
             vga_update_direct(s);
             s->redraw_all = true;

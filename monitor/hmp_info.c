@@ -7,6 +7,9 @@
 #include "block/options.h"
 #include "core/accel.h"
 #include "core/device.h"
+#include "hw/intc/apic.h"
+#include "hw/intc/i8259.h"
+#include "hw/intc/ioapic.h"
 #include "monitor/monitor_int.h"
 #include "util/keyval.h"
 
@@ -126,15 +129,57 @@ static bool info_qtree(Monitor *mon, HmpArgs *args, GError **err)
     return true;
 }
 
+typedef struct IntcPrint {
+    const DeviceClass *cls;
+    void (*print)(Device *dev, GString *out);
+} IntcPrint;
+
+typedef struct IntcWalk {
+    const IntcPrint *kinds; /* ends with a NULL class */
+    GString *text;
+} IntcWalk;
+
+static bool print_intc(Device *dev, void *opaque)
+{
+    const IntcWalk *walk = opaque;
+
+    for (const IntcPrint *k = walk->kinds; k->cls; k++) {
+        if (dev->cls == k->cls) {
+            k->print(dev, walk->text);
+        }
+    }
+    return true;
+}
+
+static bool print_intcs(Monitor *mon, const IntcPrint *kinds)
+{
+    IntcWalk walk = {kinds, g_string_new(NULL)};
+
+    device_foreach(mon->machine->root_bus, print_intc, &walk);
+    if (!walk.text->len) {
+        g_string_append(walk.text, "held by the accelerator\n");
+    }
+    show(mon, walk.text);
+    return true;
+}
+
 static bool info_irq(Monitor *mon, HmpArgs *args, GError **err)
 {
-    GString *text = g_string_new(NULL);
+    static const IntcPrint kinds[] = {
+        {&i8259_class, i8259_print_info}, {&ioapic_class, ioapic_print_info}, {NULL, NULL}};
 
     (void)args;
     (void)err;
-    mon->host->print_irq(mon->machine, text);
-    show(mon, text);
-    return true;
+    return print_intcs(mon, kinds);
+}
+
+static bool info_lapic(Monitor *mon, HmpArgs *args, GError **err)
+{
+    static const IntcPrint kinds[] = {{&apic_class, apic_print_info}, {NULL, NULL}};
+
+    (void)args;
+    (void)err;
+    return print_intcs(mon, kinds);
 }
 
 static bool info_block(Monitor *mon, HmpArgs *args, GError **err)
@@ -223,9 +268,10 @@ const HmpCommand hmp_info_commands[] = {
     {"chardev", NULL, "", "character back ends", info_chardev},
     {"cpus", NULL, "", "CPUs", info_cpus},
     {"history", NULL, "", "commands entered", info_history},
-    {"irq", NULL, "", "interrupt controllers", info_irq},
+    {"irq", "pic", "", "8259 and I/O APIC", info_irq},
     {"jit", NULL, "", "the translator", info_jit},
     {"kvm", NULL, "", "KVM", info_kvm},
+    {"lapic", NULL, "", "local APICs", info_lapic},
     {"mtree", NULL, "[-f]", "memory and ports as a tree (-f: as they appear to a CPU)", info_mtree},
     {"name", NULL, "", "the machine's name", info_name},
     {"qtree", NULL, "", "devices and buses", info_qtree},

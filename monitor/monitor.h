@@ -25,8 +25,6 @@ typedef struct MonitorHost {
     /* Runs FN on CPU's own thread while it is parked. */
     void (*run_on)(Cpu *cpu, SafeWork fn, void *data);
     const char *(*state_name)(RunState state);
-    /* info irq */
-    void (*print_irq)(Machine *m, GString *out);
 } MonitorHost;
 
 /* A monitor on CHR. It is silent until monitor_start(), and on a multiplexed back end while another

@@ -191,6 +191,9 @@ bool startup_cpus(Startup *s, GError **err)
         }
         m->cpus[m->cpu_count++] = cpu;
     }
+    if (accel->cls->memory_listener) {
+        address_space_listen(&m->memory, accel->cls->memory_listener(accel));
+    }
     return true;
 }
 

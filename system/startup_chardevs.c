@@ -17,12 +17,6 @@
 #include "ui/chardev.h"
 #include "util/keyval.h"
 
-static void print_irq(Machine *m, GString *out)
-{
-    (void)m;
-    (void)out;
-}
-
 const MonitorHost monitor_host = {
     .stop = vm_stop,
     .start = vm_start,
@@ -30,7 +24,6 @@ const MonitorHost monitor_host = {
     .resume = cpus_resume,
     .run_on = cpus_run_on,
     .state_name = runstate_name,
-    .print_irq = print_irq,
 };
 
 static void escape_quit(void *opaque)

@@ -7,6 +7,7 @@ SPDX-License-Identifier: GPL-2.0-or-later
 """
 import hashlib
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -208,6 +209,11 @@ def main():
         done = run(line)
         tap.ok(done.returncode == 0 and word in done.stdout and not done.stderr, "%s prints help and ends" % line,
                "status %d, stderr %r, stdout %r" % (done.returncode, done.stderr, done.stdout[:300]))
+    options = re.findall(r"^(-\S+)", run("-help").stdout, re.M)
+    with open(os.path.join(console.SRCDIR, "docs/emu-system-x86_64.1")) as f:
+        page = f.read().replace("\\-", "-")
+    missing = [o for o in options if not re.search(r"^\.B.*%s(?![\w-])" % re.escape(o), page, re.M)]
+    tap.ok(len(options) > 40 and not missing, "every option of -help is in the manual page", missing)
     return tap.done()
 
 

@@ -1,6 +1,7 @@
 /*
  * Control and debug registers, XCR0, INVPCID, RDTSC, RDPMC (SDM 3A 2.5, 17.2; SDM 2). GPR-only
- * code. SPDX-License-Identifier: GPL-2.0-or-later
+ * code.
+ * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "target-x86/cpuid.h"
 #include "target-x86/seg.h"

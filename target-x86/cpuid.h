@@ -4,8 +4,8 @@
  * A model starts from a named table row (cpu_models.c), gains and loses features by the user's text
  * ("Nehalem,+aes,-pcid,phys-bits=42"), is cut down to what the accelerator offers, and is then
  * compiled into a table of CPUID leaves, so that executing CPUID is a look-up. References: SDM 2
- * CPUID; APM 3 appendix E; the KVM paravirtual interface's CPUID leaves. SPDX-License-Identifier:
- * GPL-2.0-or-later
+ * CPUID; APM 3 appendix E; the KVM paravirtual interface's CPUID leaves.
+ * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef TARGET_X86_CPUID_H
 #define TARGET_X86_CPUID_H

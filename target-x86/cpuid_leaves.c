@@ -1,7 +1,8 @@
 /*
  * Lays out the leaves that CPUID answers with, from a model's features and topology.
  * SDM 2 CPUID; APM 3 appendix E.4; leaves 40000000h: the kernel's
- * Documentation/virt/kvm/x86/cpuid.rst. SPDX-License-Identifier: GPL-2.0-or-later
+ * Documentation/virt/kvm/x86/cpuid.rst.
+ * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <string.h>
 

@@ -2,7 +2,8 @@
  * IRET (SDM 2, IRET/IRETD/IRETQ). GPR-only code.
  *
  * iret_long() is how a 64-bit kernel returns from every interrupt and fault; it does no more than
- * the architecture asks for. SPDX-License-Identifier: GPL-2.0-or-later
+ * the architecture asks for.
+ * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "target-x86/seg.h"
 

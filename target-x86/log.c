@@ -1,9 +1,10 @@
 /*
- * What -d int, -d unimp and -d guest_errors say of system instructions. Called through
- * exec_call_c(). SPDX-License-Identifier: GPL-2.0-or-later
+ * What -d int, -d unimp and -d guest_errors say of system instructions, by way of exec_call_c().
+ * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <inttypes.h>
 
+#include "target-x86/helpers_impl.h"
 #include "target-x86/seg.h"
 #include "util/log.h"
 
@@ -45,5 +46,15 @@ uint64_t x86_log_refusal(X86Cpu *cpu, uint64_t what, uint64_t arg)
                    (unsigned)st->gpr[R_RAX], cs, st->rip);
         break;
     }
+    return 0;
+}
+
+uint64_t x86_log_unimplemented(X86Cpu *cpu, uint64_t rip, uint64_t unused)
+{
+    const X86State *st = &cpu->st;
+
+    (void)unused;
+    log_printf(LOG_UNIMP, "cpu %d: undefined or unimplemented instruction at %04x:%" PRIx64 ": #UD\n",
+               cpu->cpu.index, st->seg[SEG_CS].selector, rip);
     return 0;
 }

@@ -4,7 +4,8 @@
  * One table says of each register (or run of registers) how it is accessed, which field of the
  * state holds it, which bits may be set, and which CPUID feature brings it. Only what needs an
  * action of its own has a function. The local APIC's registers are asked of the interrupt
- * controller. SPDX-License-Identifier: GPL-2.0-or-later
+ * controller.
+ * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "target-x86/cpuid.h"
 #include "target-x86/msr.h"

@@ -4,7 +4,8 @@
  *
  * A walk collects the entries on its path, decides from their combined bits whether the access is
  * allowed, and only then sets accessed and dirty bits, by compare-and-swap; when another CPU
- * changed an entry meanwhile, the walk starts again. SPDX-License-Identifier: GPL-2.0-or-later
+ * changed an entry meanwhile, the walk starts again.
+ * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "target-x86/cpuid.h"
 #include "target-x86/seg.h"

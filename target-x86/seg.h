@@ -4,7 +4,8 @@
  *
  * A descriptor is handled as the 8 bytes it is in memory; X86Segment.attr is its bits 55..52
  * and 47..40 moved down. References: SDM 3A 3.4.5 (descriptors), 5 (protection), 3.5.2 (16-byte
- * system descriptors). SPDX-License-Identifier: GPL-2.0-or-later
+ * system descriptors).
+ * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef TARGET_X86_SEG_H
 #define TARGET_X86_SEG_H

@@ -3,8 +3,8 @@
  *
  * Everything is stored as the processor holds it. A loaded state is untrusted: post_load refuses
  * what no CPU can be in and what would make the host fault when it is loaded into real registers
- * (MXCSR, the XSAVE header, addresses that must be canonical). SPDX-License-Identifier:
- * GPL-2.0-or-later
+ * (MXCSR, the XSAVE header, addresses that must be canonical).
+ * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <inttypes.h>
 #include <string.h>

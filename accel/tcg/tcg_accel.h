@@ -1,0 +1,53 @@
+/*
+ * The translator's part of the machine: shared by its vCPUs.
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef ACCEL_TCG_TCG_ACCEL_H
+#define ACCEL_TCG_TCG_ACCEL_H
+
+#include <pthread.h>
+
+#include "accel/tcg/code.h"
+#include "core/accel.h"
+#include "core/memory.h"
+
+enum { HASH_BITS = 16, HASH_SIZE = 1 << HASH_BITS };
+
+/* What of a RAM page is translated. */
+typedef struct PageCode {
+    _Atomic uint64_t lines; /* bit per 64 bytes */
+    Block *first;
+} PageCode;
+
+typedef struct PageLeaf {
+    PageCode *_Atomic page[1 << 12];
+} PageLeaf;
+
+struct TcgAccel {
+    Accel accel; /* first */
+    uint64_t tb_size; /* property: MiB of code cache */
+
+    HostLayout layout;
+    HostThunks thunks;
+
+    pthread_mutex_t lock; /* the code lock: all below */
+    int fd;
+    uint8_t *rw;          /* writable view */
+    uint64_t rx;          /* executable view */
+    size_t size, used, first_block;
+    Block *_Atomic hash[HASH_SIZE];
+    PageLeaf **pages; /* by RAM page number, two levels */
+    GPtrArray *blocks;    /* all, in order of their code */
+    uint64_t translated, invalidated, linked, flushes;
+};
+
+static inline TcgAccel *tcg_accel(TcgCpu *c)
+{
+    return c->accel;
+}
+
+/* signals.c */
+void tcg_signals_init(TcgAccel *a);
+bool tcg_signals_thread_init(GError **err);
+
+#endif

@@ -1,0 +1,132 @@
+/*
+ * Saving and loading x87 and SSE state: FXSAVE, FXRSTOR, FSAVE, FRSTOR, FSTENV, FLDENV. GPR-only: the
+ * state itself is live in the host's registers and is moved by the host's own instructions.
+ *
+ * The images go through a buffer. What the host notes of the last x87 instruction's address is an
+ * address of generated code, which the guest must not see: the pointers are stored as zero, as a
+ * processor that keeps them only for unmasked exceptions stores them.
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "target-x86/helpers_impl.h"
+
+static void copy_in(X86Cpu *cpu, uint64_t linear, uint8_t *buf, unsigned len)
+{
+    for (unsigned i = 0; i < len; i += 2) {
+        unsigned n = len - i >= 8 ? 8 : 2;
+        uint64_t v = x86_ld(cpu, linear + i, n, MMU_CURRENT);
+        for (unsigned k = 0; k < n; k++) {
+            buf[i + k] = (uint8_t)(v >> (8 * k));
+        }
+        i += n - 2;
+    }
+}
+
+static void copy_out(X86Cpu *cpu, uint64_t linear, const uint8_t *buf, unsigned len)
+{
+    for (unsigned i = 0; i < len;) {
+        unsigned n = len - i >= 8 ? 8 : 2;
+        uint64_t v = 0;
+        for (unsigned k = 0; k < n; k++) {
+            v |= (uint64_t)buf[i + k] << (8 * k);
+        }
+        x86_st(cpu, linear + i, v, n, MMU_CURRENT);
+        i += n;
+    }
+}
+
+static void probe(X86Cpu *cpu, uint64_t linear, unsigned len)
+{
+    x86_probe_write(cpu, linear, 1, MMU_CURRENT);
+    x86_probe_write(cpu, linear + len - 1, 1, MMU_CURRENT);
+}
+
+static void clear(uint8_t *p, unsigned from, unsigned to)
+{
+    for (volatile uint8_t *q = p + from; q < p + to; q++) {
+        *q = 0;
+    }
+}
+
+/* a: linear address; b: 0 FXSAVE, 1 FXRSTOR; bit 8: REX.W */
+uint64_t x86_fxsave_helper(X86Cpu *cpu, uint64_t a, uint64_t b)
+{
+    uint8_t buf[512] __attribute__((aligned(16)));
+    X86State *st = &cpu->st;
+    bool save = !(b & 1);
+
+    if (st->cr0 & CR0_EM) {
+        x86_raise(cpu, EXC_UD);
+    }
+    if (st->cr0 & CR0_TS) {
+        x86_raise(cpu, EXC_NM);
+    }
+    if (a & 15) {
+        x86_raise_err(cpu, EXC_GP, 0);
+    }
+    if (save) {
+        __asm__ volatile("fxsave64 %0" : "=m"(buf));
+        clear(buf, 8, 24);
+        probe(cpu, a, 512);
+        copy_out(cpu, a, buf, x86_is_code64(st) ? 416 : 288);
+        return 0;
+    }
+    /* XMM8..15 are loaded in 64-bit mode only */
+    __asm__ volatile("fxsave64 %0" : "=m"(buf));
+    copy_in(cpu, a, buf, x86_is_code64(st) ? 416 : 288);
+    uint32_t mxcsr = (uint32_t)buf[24] | (uint32_t)buf[25] << 8 | (uint32_t)buf[26] << 16 |
+                     (uint32_t)buf[27] << 24;
+    if (mxcsr & ~0xffffu) {
+        x86_raise_err(cpu, EXC_GP, 0);
+    }
+    clear(buf, 8, 24);
+    __asm__ volatile("fxrstor64 %0" ::"m"(buf));
+    return 0;
+}
+
+/* Offsets of the environment's pointer fields: 16-bit and 32-bit formats. */
+static void clear_pointers(uint8_t *buf, bool wide)
+{
+    if (wide) {
+        clear(buf, 12, 18);
+        clear(buf, 20, 28);
+    } else {
+        clear(buf, 6, 14);
+    }
+}
+
+/* a: linear address; b: opcode | modrm << 8 | operand size << 16 */
+uint64_t x86_x87_state_helper(X86Cpu *cpu, uint64_t a, uint64_t b)
+{
+    uint8_t buf[108];
+    bool wide = ((b >> 16) & 0xff) != 2, whole = (b & 0xff) == 0xdd;
+    bool load = ((b >> 11) & 7) == 4;
+    unsigned env = wide ? 28 : 14, len = env + (whole ? 80 : 0);
+
+    if (load) {
+        copy_in(cpu, a, buf, len);
+        clear_pointers(buf, wide);
+        if (whole && wide) {
+            __asm__ volatile("frstor %0" ::"m"(buf));
+        } else if (whole) {
+            __asm__ volatile("data16 frstor %0" ::"m"(buf));
+        } else if (wide) {
+            __asm__ volatile("fldenv %0" ::"m"(buf));
+        } else {
+            __asm__ volatile("data16 fldenv %0" ::"m"(buf));
+        }
+        return 0;
+    }
+    probe(cpu, a, len);
+    if (whole && wide) {
+        __asm__ volatile("fnsave %0" : "=m"(buf));
+    } else if (whole) {
+        __asm__ volatile("data16 fnsave %0" : "=m"(buf));
+    } else if (wide) {
+        __asm__ volatile("fnstenv %0" : "=m"(buf));
+    } else {
+        __asm__ volatile("data16 fnstenv %0" : "=m"(buf));
+    }
+    clear_pointers(buf, wide);
+    copy_out(cpu, a, buf, len);
+    return 0;
+}

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "core/safepoint.h"
 #include "hw/ide/ide.h"
 #include "tests/device/fixture.h"
 
@@ -754,6 +755,49 @@ static void test_cd_dma(void)
 
 /* ---- hostile guests ---- */
 
+/* One random access; breathing is left to the caller. */
+static void random_poke(Ide *t, GRand *rand)
+{
+    unsigned what = (unsigned)g_rand_int_range(rand, 0, 96);
+    unsigned size = 1u << g_rand_int_range(rand, 0, 3);
+    uint32_t value = g_rand_int(rand);
+
+    if (what < 30) {
+        out8(t, (unsigned)g_rand_int_range(rand, 1, 7), value & 0x3f);
+    } else if (what < 40) {
+        static const uint8_t commands[] = {0x20, 0x24, 0x25, 0x30, 0x35, 0xc8, 0xca, 0xa0,
+                                           0xa0, 0xec, 0xa1, 0xef, 0xc6, 0x06, 0xb0, 0xe7,
+                                           0x08, 0x90, 0x29, 0x39, 0x40, 0xc4, 0xc5, 0x91};
+        out8(t, 7, value & 7 ? commands[value / 8 % sizeof(commands)] : value >> 8);
+    } else if (what < 75) {
+        fixture_out(t->f, CMD, value & 0x8fff, size);
+        fixture_in(t->f, CMD, size);
+    } else if (what < 80) {
+        fixture_out(t->f, (uint16_t)(CMD + value % 10), value >> 8, size);
+        fixture_in(t->f, (uint16_t)(CMD + value % 10), size);
+    } else if (what < 82) {
+        fixture_out(t->f, CTL, value & 0x8e, 1);
+    } else if (what < 90) {
+        unsigned reg = value % 16;
+        uint32_t v = reg % 8 == 4 ? PRD : g_rand_int(rand);
+        fixture_out(t->f, (uint16_t)(BM + reg), v, size);
+        fixture_in(t->f, (uint16_t)(BM + reg), size);
+    } else if (what < 93) {
+        uint32_t entry[2] = {value & 0x1ffffe, g_rand_int(rand) & 0x80000fff};
+        address_space_write(&t->f->machine.memory, PRD + value % 64 * 8, entry, 8);
+    } else {
+        fixture_in(t->f, (uint16_t)(CMD + 1 + value % 7), 1);
+    }
+}
+
+static void save_and_load(Device *dev)
+{
+    GByteArray *state = fixture_save(dev);
+
+    fixture_load(dev, state);
+    g_byte_array_unref(state);
+}
+
 static void test_random_pokes_are_harmless(void)
 {
     Ide *t = ide_new(NULL, true);
@@ -761,48 +805,58 @@ static void test_random_pokes_are_harmless(void)
     unsigned rounds = g_test_slow() ? 3000000 : 200000;
 
     for (unsigned i = 0; i < rounds; i++) {
-        unsigned what = g_rand_int_range(rand, 0, 100);
-        unsigned size = 1u << g_rand_int_range(rand, 0, 3);
-        uint32_t value = g_rand_int(rand);
-
-        if (what < 30) {
-            out8(t, (unsigned)g_rand_int_range(rand, 1, 7), value & 0x3f);
-        } else if (what < 40) {
-            static const uint8_t commands[] = {0x20, 0x24, 0x25, 0x30, 0x35, 0xc8, 0xca, 0xa0,
-                                               0xa0, 0xec, 0xa1, 0xef, 0xc6, 0x06, 0xb0, 0xe7,
-                                               0x08, 0x90, 0x29, 0x39, 0x40, 0xc4, 0xc5, 0x91};
-            out8(t, 7, value & 7 ? commands[value / 8 % sizeof(commands)] : value >> 8);
-        } else if (what < 75) {
-            fixture_out(t->f, CMD, value & 0x8fff, size);
-            fixture_in(t->f, CMD, size);
-        } else if (what < 80) {
-            fixture_out(t->f, (uint16_t)(CMD + value % 10), value >> 8, size);
-            fixture_in(t->f, (uint16_t)(CMD + value % 10), size);
-        } else if (what < 82) {
-            fixture_out(t->f, CTL, value & 0x8e, 1);
-        } else if (what < 90) {
-            unsigned reg = value % 16;
-            uint32_t v = reg % 8 == 4 ? PRD : g_rand_int(rand);
-            fixture_out(t->f, (uint16_t)(BM + reg), v, size);
-            fixture_in(t->f, (uint16_t)(BM + reg), size);
-        } else if (what < 93) {
-            uint32_t entry[2] = {value & 0x1ffffe, g_rand_int(rand) & 0x80000fff};
-            address_space_write(&t->f->machine.memory, PRD + value % 64 * 8, entry, 8);
-        } else if (what < 96) {
-            fixture_in(t->f, (uint16_t)(CMD + 1 + value % 7), 1);
+        if (g_rand_int_range(rand, 0, 25)) {
+            random_poke(t, rand);
         } else {
             fixture_breathe(t->f);
         }
         if (i % 5000 == 0) {
-            GByteArray *state = fixture_save(t->disk);
-            fixture_load(t->disk, state);
-            g_byte_array_unref(state);
-            state = fixture_save(t->cd);
-            fixture_load(t->cd, state);
-            g_byte_array_unref(state);
+            save_and_load(t->disk);
+            save_and_load(t->cd);
         }
     }
     g_rand_free(rand);
+    ide_free(t);
+}
+
+typedef struct Poker {
+    Ide *t;
+    guint32 seed;
+} Poker;
+
+static void *poke_thread(void *opaque)
+{
+    Poker *p = opaque;
+    GRand *rand = g_rand_new_with_seed(p->seed);
+
+    safepoint_thread_attach(NULL);
+    for (int i = 0; i < 40000; i++) {
+        random_poke(p->t, rand);
+    }
+    safepoint_thread_detach();
+    g_rand_free(rand);
+    return NULL;
+}
+
+/* A wait for a request on its way lets the other processors in. */
+static void test_pokes_from_several_threads_are_harmless(void)
+{
+    Ide *t = ide_new(NULL, true);
+    Poker pokers[3];
+    GThread *threads[3];
+
+    machine_unlock();
+    for (unsigned i = 0; i < 3; i++) {
+        pokers[i] = (Poker){.t = t, .seed = i + 1};
+        threads[i] = g_thread_new("poker", poke_thread, &pokers[i]);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        g_thread_join(threads[i]);
+    }
+    machine_lock();
+    fixture_out(t->f, CTL, IDE_CTRL_SRST, 1);
+    fixture_out(t->f, CTL, 0, 1);
+    g_assert_cmphex(in8(t, 7), ==, 0x50);
     ide_free(t);
 }
 
@@ -832,5 +886,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ide/cd-read-cd-raw", test_cd_read_cd_raw);
     g_test_add_func("/ide/cd-dma", test_cd_dma);
     g_test_add_func("/ide/random-pokes-are-harmless", test_random_pokes_are_harmless);
+    g_test_add_func("/ide/pokes-from-several-threads-are-harmless",
+                    test_pokes_from_several_threads_are_harmless);
     return g_test_run();
 }

@@ -10,11 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "accel/kvm/kvm.h"
+#include "accel/tcg/tcg.h"
 #include "core/machine.h"
 #include "target-x86/cpuid.h"
 #include "util/keyval.h"
-
-extern const AccelClass kvm_accel_class, tcg_accel_class;
 
 static const AccelClass *const accel_classes[] = {&kvm_accel_class, &tcg_accel_class};
 

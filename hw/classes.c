@@ -21,6 +21,7 @@
 #include "hw/pc/port92.h"
 #include "hw/timer/i8254.h"
 #include "hw/timer/mc146818.h"
+#include "hw/virtio/virtio_rng.h"
 
 const DeviceClass *const hw_classes[] = {
     &serial_isa_class,     &vga_pci_class,

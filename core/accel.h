@@ -44,6 +44,9 @@ typedef struct AccelClass {
     /* Makes the accelerator ready for MACHINE; false with ERR: it cannot be had, and why. */
     bool (*init)(Accel *accel, Machine *machine, GError **err);
     void (*fini)(Accel *accel);
+    /* After init: what CPU models may use; fills target-x86's CpuFeatures. NULL: what the translator
+     * offers on this host (cpu_features_translator()). */
+    void (*cpu_features)(Accel *accel, void *features);
 
     /*
      * A new vCPU in reset state for CPU model MODEL (target-x86's CpuModel); not yet running. The

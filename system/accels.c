@@ -208,8 +208,8 @@ bool accel_choice_init(AccelChoice *choice, Machine *m, GError **err)
 
 void accel_cpu_features(Accel *accel, CpuFeatures *out)
 {
-    if (accel->cls == &kvm_accel_class) {
-        cpu_features_read(out, cpuid_host, NULL);
+    if (accel->cls->cpu_features) {
+        accel->cls->cpu_features(accel, out);
     } else {
         cpu_features_translator(out);
     }

@@ -146,6 +146,8 @@ VirtElem *virtq_pop(VirtQueue *q);
 void *virtq_pop_sized(VirtQueue *q, size_t size);
 /* Gives ELEM back with WRITTEN bytes of its in buffers filled, and frees it. Does not interrupt. */
 void virtq_push(VirtQueue *q, VirtElem *elem, uint32_t written);
+/* LEN bytes at HOST were written, outside of what ELEM's in buffers hold when it is pushed. */
+void virtq_written(VirtQueue *q, void *host, uint64_t len);
 /* Frees ELEM without giving it back: after a reset. */
 void virtq_drop(VirtQueue *q, VirtElem *elem);
 /* Puts ELEM back as if it had not been popped (the last one popped only); frees it. */

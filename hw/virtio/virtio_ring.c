@@ -307,6 +307,15 @@ static void written_to(VirtQueue *q, const VirtElem *elem, uint64_t written)
     }
 }
 
+void virtq_written(VirtQueue *q, void *host, uint64_t len)
+{
+    AddressSpace *as = q->vdev->transport->dma(q->vdev);
+
+    if (as) {
+        address_space_unmap(as, host, len, true);
+    }
+}
+
 void virtq_drop(VirtQueue *q, VirtElem *elem)
 {
     q->in_flight -= q->in_flight > 0;

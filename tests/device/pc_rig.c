@@ -47,6 +47,16 @@ static void make_machine(PcRig *r)
     }
 }
 
+void pc_rig_start(void)
+{
+    static bool started;
+
+    if (!started) {
+        started = true;
+        main_loop_init();
+    }
+}
+
 PcRig *pc_rig_new(const PcConfig *cfg)
 {
     static const MachineHooks hooks = {.reset = on_reset, .shutdown = on_shutdown};
@@ -55,7 +65,7 @@ PcRig *pc_rig_new(const PcConfig *cfg)
 
     g_assert_null(the_rig);
     the_rig = g_new0(PcRig, 1);
-    main_loop_init();
+    pc_rig_start();
     machine_set_hooks(&hooks);
     device_class_list_set(hw_classes);
     make_machine(the_rig);

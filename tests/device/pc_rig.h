@@ -20,6 +20,9 @@ typedef struct PcRig {
     int status;
 } PcRig;
 
+/* Main loop and machine lock, for what has to be made before the machine. pc_rig_new() does it,
+ * too. */
+void pc_rig_start(void);
 /* One for each process. CFG NULL: defaults with 64 MiB. Machine lock held from then on. */
 PcRig *pc_rig_new(const PcConfig *cfg);
 void pc_rig_done(PcRig *r); /* pc_machine_done() and a reset */

@@ -7,6 +7,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "block/options.h"
+#include "core/lock.h"
 #include "core/safepoint.h"
 #include "hw/ide/ide.h"
 #include "tests/device/fixture.h"
@@ -513,6 +515,141 @@ static void test_state_in_the_middle_of_a_transfer(void)
     ide_free(t);
 }
 
+/* ---- settings ---- */
+
+static uint16_t identify_word(Ide *t, unsigned word)
+{
+    uint16_t id[256];
+
+    out8(t, 7, 0xec);
+    g_assert_cmphex(wait_ready(t), ==, 0x58);
+    read_data(t, id, sizeof(id));
+    return id[word];
+}
+
+/* COMMAND with the feature and count registers; its error register. */
+static uint8_t command(Ide *t, unsigned cmd, unsigned feature, unsigned count)
+{
+    out8(t, 1, feature);
+    out8(t, 2, count);
+    out8(t, 7, cmd);
+    return wait_ready(t) & IDE_STATUS_ERR ? in8(t, 1) : 0;
+}
+
+static void test_features_show_in_identify(void)
+{
+    Ide *t = ide_new(NULL, false);
+
+    out8(t, 6, 0xe0);
+    g_assert_cmphex(command(t, 0xef, 0x03, 0x22), ==, 0); /* multiword DMA 2 */
+    g_assert_cmphex(identify_word(t, 63), ==, 0x0407);
+    g_assert_cmphex(identify_word(t, 88), ==, 0x003f);
+    g_assert_cmphex(command(t, 0xef, 0x03, 0x44), ==, 0); /* Ultra DMA 4 */
+    g_assert_cmphex(identify_word(t, 88), ==, 0x103f);
+    g_assert_cmphex(command(t, 0xef, 0x03, 0x47), ==, IDE_ERROR_ABRT);
+    g_assert_cmphex(command(t, 0xef, 0x82, 0), ==, 0);
+    g_assert_cmphex(identify_word(t, 85) & 0x20, ==, 0);
+    g_assert_cmphex(command(t, 0xef, 0x02, 0), ==, 0);
+    g_assert_cmphex(identify_word(t, 85) & 0x20, ==, 0x20);
+    g_assert_cmphex(command(t, 0xef, 0x99, 0), ==, IDE_ERROR_ABRT);
+    g_assert_cmphex(command(t, 0xc6, 0, 8), ==, 0);
+    g_assert_cmphex(identify_word(t, 59), ==, 0x108);
+    g_assert_cmphex(command(t, 0xc6, 0, 32), ==, IDE_ERROR_ABRT);
+    g_assert_cmphex(command(t, 0xc6, 0, 0), ==, 0);
+    g_assert_cmphex(command(t, 0xc4, 0, 1), ==, IDE_ERROR_ABRT);
+    g_assert_cmphex(command(t, 0xe0, 0, 0), ==, 0);
+    g_assert_cmphex(command(t, 0xe5, 0, 0x55), ==, 0);
+    g_assert_cmphex(in8(t, 2), ==, 0x00); /* standby */
+    ide_free(t);
+}
+
+static void test_smart(void)
+{
+    Ide *t = ide_new(NULL, false);
+    uint8_t page[512], sum = 0;
+
+    out8(t, 4, 0x4f);
+    out8(t, 5, 0xc2);
+    g_assert_cmphex(command(t, 0xb0, 0xda, 0), ==, 0);
+    g_assert_cmphex(in8(t, 4) | in8(t, 5) << 8, ==, 0xc24f);
+    g_assert_cmphex(command(t, 0xb0, 0xd0, 1), ==, 0);
+    read_data(t, page, 512);
+    for (int i = 0; i < 512; i++) {
+        sum += page[i];
+    }
+    g_assert_cmphex(sum, ==, 0);
+    g_assert_cmphex(command(t, 0xb0, 0xd9, 0), ==, 0);
+    g_assert_cmphex(command(t, 0xb0, 0xda, 0), ==, IDE_ERROR_ABRT);
+    g_assert_cmphex(command(t, 0xb0, 0xd8, 0), ==, 0);
+    out8(t, 4, 0);
+    g_assert_cmphex(command(t, 0xb0, 0xda, 0), ==, IDE_ERROR_ABRT);
+    ide_free(t);
+}
+
+static void lba48(Ide *t, unsigned command, uint64_t lba, unsigned count)
+{
+    out8(t, 6, 0xe0);
+    for (int shift = 8; shift >= 0; shift -= 8) {
+        out8(t, 2, count >> shift);
+        out8(t, 3, (unsigned)(lba >> (shift ? 24 : 0)));
+        out8(t, 4, (unsigned)(lba >> (shift ? 32 : 8)));
+        out8(t, 5, (unsigned)(lba >> (shift ? 40 : 16)));
+    }
+    out8(t, 7, command);
+}
+
+static void test_long_pio_write(void)
+{
+    Ide *t = ide_new(NULL, false);
+    g_autofree uint8_t *buf = g_malloc(600 * 512);
+
+    for (int i = 0; i < 600 * 512; i++) {
+        buf[i] = (uint8_t)(i * 7 + i / 512);
+    }
+    lba48(t, 0x39, 3000, 600); /* in blocks of 16 */
+    for (unsigned at = 0; at < 600; at += 16) {
+        g_assert_cmphex(wait_ready(t), ==, 0x58);
+        write_data(t, buf + at * 512, MIN(16u, 600 - at) * 512);
+    }
+    g_assert_cmphex(wait_ready(t), ==, 0x50);
+    lba48(t, 0xea, 0, 0);
+    g_assert_cmphex(wait_ready(t), ==, 0x50);
+    check_file(t, 3000, buf, 600 * 512);
+    ide_free(t);
+}
+
+static void test_trim_discards(void)
+{
+    Ide *t = ide_new(",discard=unmap", false);
+    uint64_t ranges[64] = {GUINT64_TO_LE(16 | 8ull << 48), 0, GUINT64_TO_LE(64 | 16ull << 48)};
+    uint8_t zero[8 * 512] = {0}, want[512];
+
+    out8(t, 6, 0xe0);
+    g_assert_cmphex(identify_word(t, 169), ==, 1);
+    memcpy(ram(t, DATA), ranges, sizeof(ranges));
+    prd(t, 0, DATA, 512, true);
+    out8(t, 1, 1);
+    lba48(t, 0x06, 0, 1);
+    g_assert_cmphex(fixture_in(t->f, CTL, 1), ==, 0x58);
+    bm_start(t, false);
+    g_assert_cmphex(bm_finish(t), ==, 4);
+    g_assert_cmphex(in8(t, 7), ==, 0x50);
+    lba28(t, 0x20, 16, 8);
+    for (int i = 0; i < 8; i++) {
+        wait_ready(t);
+        read_data(t, want, 512);
+        g_assert_true(memcmp(want, zero, 512) == 0);
+    }
+    /* A range beyond the end is refused. */
+    ranges[0] = GUINT64_TO_LE((DISK_SECTORS - 1) | 2ull << 48);
+    memcpy(ram(t, DATA), ranges, sizeof(ranges));
+    lba48(t, 0x06, 0, 1);
+    bm_start(t, false);
+    bm_finish(t);
+    g_assert_cmphex(in8(t, 7), ==, 0x51);
+    ide_free(t);
+}
+
 /* ---- errors ---- */
 
 static void stop_wanted(void *opaque, const char *drive, int error)
@@ -561,6 +698,27 @@ static void test_kept_request_can_be_reset(void)
     }
     setrlimit(RLIMIT_FSIZE, &old);
     block_set_stop_fn(NULL, NULL);
+    ide_free(t);
+}
+
+static void test_a_failed_dma_write_is_reported(void)
+{
+    Ide *t = ide_new(NULL, false);
+    struct rlimit old, small;
+
+    g_assert_cmpint(truncate(t->image, 512 * 16), ==, 0);
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &old);
+    small = (struct rlimit){.rlim_cur = 512 * 16, .rlim_max = old.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &small);
+    prd(t, 0, DATA, 1024, true);
+    lba28(t, 0xca, 2000, 2);
+    bm_start(t, false);
+    bm_finish(t);
+    setrlimit(RLIMIT_FSIZE, &old);
+    g_assert_cmphex(in8(t, 7), ==, 0x51);
+    g_assert_cmphex(in8(t, 1), ==, IDE_ERROR_ABRT);
+    g_assert_cmpuint(in8(t, 3) | in8(t, 4) << 8, ==, 2000);
     ide_free(t);
 }
 
@@ -753,7 +911,72 @@ static void test_cd_dma(void)
     ide_free(t);
 }
 
+static void test_cd_medium_change(void)
+{
+    Ide *t = ide_new(NULL, true);
+    static uint8_t buf[4096];
+    static const uint8_t ready[12] = {0}, event[12] = {0x4a, 1, 0, 0, 0x10, 0, 0, 0, 8},
+                         capacity[12] = {0x25};
+    g_autofree char *other = fixture_image(t->f, 64 * 2048);
+    GError *err = NULL;
+
+    g_assert_true(block_eject("c0", true, &err));
+    g_assert_no_error(err);
+    g_assert_cmpuint(packet_in(t, event, 8, buf), ==, 8);
+    g_assert_cmphex(buf[4], ==, 3); /* media removal */
+    g_assert_cmphex(packet(t, ready, 0, false) & 1, ==, 1);
+    g_assert_cmphex(sense_key(t), ==, 2);
+    g_assert_true(block_change("c0", other, &err));
+    g_assert_no_error(err);
+    g_assert_cmpuint(packet_in(t, event, 8, buf), ==, 8);
+    g_assert_cmphex(buf[4], ==, 2); /* new media */
+    g_assert_cmphex(packet(t, ready, 0, false) & 1, ==, 1);
+    g_assert_cmphex(sense_key(t), ==, 6);
+    g_assert_cmpuint(packet_in(t, capacity, 8, buf), ==, 8);
+    g_assert_cmpuint(buf[3], ==, 63);
+    ide_free(t);
+}
+
 /* ---- hostile guests ---- */
+
+static void test_random_packets_are_harmless(void)
+{
+    Ide *t = ide_new(NULL, true);
+    GRand *rand = g_rand_new_with_seed(5);
+    static uint8_t buf[512];
+
+    for (int i = 0; i < 20000; i++) {
+        static const uint8_t opcodes[] = {0x00, 0x03, 0x12, 0x1a, 0x1b, 0x1e, 0x25,
+                                          0x28, 0x2b, 0x43, 0x46, 0x4a, 0x51, 0x52,
+                                          0x5a, 0xa8, 0xad, 0xbb, 0xbd, 0xbe};
+        uint8_t cdb[12];
+        bool dma = g_rand_int_range(rand, 0, 4) == 0;
+        uint8_t status;
+
+        for (int n = 0; n < 12; n++) {
+            cdb[n] = g_rand_int_range(rand, 0, 3) ? 0 : (uint8_t)g_rand_int(rand);
+        }
+        cdb[0] = opcodes[g_rand_int(rand) % sizeof(opcodes)];
+        status = packet(t, cdb, (unsigned)g_rand_int_range(rand, 0, 65536), dma);
+        if (dma && (status & IDE_STATUS_DRQ)) {
+            prd(t, 0, DATA, g_rand_int(rand) & 0x3ffe, g_rand_boolean(rand));
+            prd(t, 1, DATA, g_rand_int(rand) & 0xfffe, true);
+            bm_start(t, true);
+            bm_finish(t);
+        }
+        for (int block = 0; block < 3 && (status & IDE_STATUS_DRQ); block++) {
+            unsigned n = in8(t, 4) | in8(t, 5) << 8;
+            read_data(t, buf, MIN(n, sizeof(buf)));
+            status = wait_ready(t);
+        }
+        if (status & IDE_STATUS_DRQ) {
+            out8(t, 7, 0x08);
+            g_assert_cmphex(wait_ready(t), ==, 0);
+        }
+    }
+    g_rand_free(rand);
+    ide_free(t);
+}
 
 /* One random access; breathing is left to the caller. */
 static void random_poke(Ide *t, GRand *rand)
@@ -882,6 +1105,13 @@ int main(int argc, char **argv)
                     test_state_in_the_middle_of_a_transfer);
     g_test_add_func("/ide/kept-request-can-be-reset", test_kept_request_can_be_reset);
     g_test_add_func("/ide/any-saved-state-is-safe-to-load", test_any_saved_state_is_safe_to_load);
+    g_test_add_func("/ide/features-show-in-identify", test_features_show_in_identify);
+    g_test_add_func("/ide/smart", test_smart);
+    g_test_add_func("/ide/long-pio-write", test_long_pio_write);
+    g_test_add_func("/ide/trim-discards", test_trim_discards);
+    g_test_add_func("/ide/a-failed-dma-write-is-reported", test_a_failed_dma_write_is_reported);
+    g_test_add_func("/ide/cd-medium-change", test_cd_medium_change);
+    g_test_add_func("/ide/random-packets-are-harmless", test_random_packets_are_harmless);
     g_test_add_func("/ide/cd-commands", test_cd_commands);
     g_test_add_func("/ide/cd-read-cd-raw", test_cd_read_cd_raw);
     g_test_add_func("/ide/cd-dma", test_cd_dma);

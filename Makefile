@@ -127,6 +127,14 @@ $(filter-out $(B)/tests/cpu-oracle,$(TESTS)) $(FUZZERS): \
 	@mkdir -p $(@D)
 	$(call quiet,LINK,$@)$(link)
 
+# ROM images for the tests of guests.
+STATE_ROMS := $(patsubst tests/guest/state/%.S,$(B)/tests/guest/state-%.bin,$(wildcard tests/guest/state/*.S))
+ROMS := $(STATE_ROMS)
+tests: $(ROMS)
+$(STATE_ROMS): $(B)/tests/guest/state-%.bin: tests/guest/state/%.S tests/guest/state/rom.inc.h
+	@mkdir -p $(@D)
+	$(call quiet,ROM,$@)$(CC) -c -I. -o $@.o $< && ld -Ttext=0 --oformat binary -o $@ $@.o
+
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
 # ---- install ----

@@ -21,18 +21,36 @@
 #include "hw/pc/port92.h"
 #include "hw/timer/i8254.h"
 #include "hw/timer/mc146818.h"
+#include "hw/virtio/virtio_blk.h"
 #include "hw/virtio/virtio_rng.h"
 
 const DeviceClass *const hw_classes[] = {
-    &serial_isa_class,     &vga_pci_class,
-    &ide_hd_class,         &ide_cd_class,
-    &piix3_ide_class,      &i8042_class,
-    &apic_class,           &cpu_pic_class,
-    &i8259_class,          &ioapic_class,
-    &fw_cfg_class,         &i440fx_host_class,
-    &i440fx_class,         &isa_debugcon_class,
-    &isa_debug_exit_class, &pc_board_class,
-    &piix3_class,          &piix4_pm_class,
-    &port92_class,         &i8254_class,
-    &mc146818_class,       NULL,
+    &serial_isa_class,
+    &vga_pci_class,
+    &ide_hd_class,
+    &ide_cd_class,
+    &piix3_ide_class,
+    &i8042_class,
+    &apic_class,
+    &cpu_pic_class,
+    &i8259_class,
+    &ioapic_class,
+    &fw_cfg_class,
+    &i440fx_host_class,
+    &i440fx_class,
+    &isa_debugcon_class,
+    &isa_debug_exit_class,
+    &pc_board_class,
+    &piix3_class,
+    &piix4_pm_class,
+    &port92_class,
+    &i8254_class,
+    &mc146818_class,
+    &virtio_blk_pci_class,
+    &virtio_blk_pci_transitional_class,
+    &virtio_blk_pci_non_transitional_class,
+    &virtio_rng_pci_class,
+    &virtio_rng_pci_transitional_class,
+    &virtio_rng_pci_non_transitional_class,
+    NULL,
 };

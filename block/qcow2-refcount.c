@@ -106,24 +106,21 @@ static int grow_reftable(Qcow2 *s, uint64_t block);
 static int create_block(Qcow2 *s, uint64_t block)
 {
     uint64_t cluster = block << s->rb_bits, offset = cluster << s->cluster_bits;
-    g_autofree uint8_t *zero = NULL;
+    g_autofree uint8_t *content = NULL;
     int r;
 
     if (qcow2_meta_overlap(s, offset, s->cluster_size)) {
         return qcow2_co_corrupt(s, "metadata at 0x%" G_GINT64_MODIFIER "x has no refcount", offset);
     }
-    zero = g_malloc0(s->cluster_size);
-    r = block_co_write_buf(s->file, offset, zero, s->cluster_size);
+    /* Counted on disk before the table can point to it. */
+    content = g_malloc0(s->cluster_size);
+    qcow2_refcount_set(s, content, 0, 1);
+    r = block_co_write_buf(s->file, offset, content, s->cluster_size);
     if (r < 0) {
         return r;
     }
     s->virgin = MAX(s->virgin, offset + s->cluster_size);
     s->reftable[block] = offset;
-    r = set_refcount(s, cluster, 1);
-    if (r < 0) {
-        s->reftable[block] = 0;
-        return r;
-    }
     g_hash_table_add(s->reftable_dirty, GSIZE_TO_POINTER(block / (BLOCK_SECTOR_SIZE / 8)));
     qcow2_meta_mark(s, offset, s->cluster_size, true);
     return 0;

@@ -5,6 +5,7 @@
 #include "block/options.h"
 #include "hw/ide/ide.h"
 #include "hw/pc/pc_internal.h"
+#include "hw/virtio/virtio_blk.h"
 #include "util/keyval.h"
 
 enum { IDE_CHANNELS = 2, IDE_UNITS = 2, IDE_DRIVES = IDE_CHANNELS * IDE_UNITS, CDROM_INDEX = 2 };
@@ -59,13 +60,8 @@ static bool ide_add(PcMachine *pc, const char *id, bool cdrom, int place, GError
 
 static bool virtio_add(PcMachine *pc, const DriveInfo *drive, GError **err)
 {
-    const DeviceClass *cls = device_class_find("virtio-blk-pci");
-
-    if (!cls) {
-        emu_set_error(err, "drive '%s': if=virtio: there is no device virtio-blk-pci", drive->id);
-        return false;
-    }
-    return device_create(pc->dev.machine, pc->pci, cls, err, "drive", drive->id, NULL) != NULL;
+    return device_create(pc->dev.machine, pc->pci, &virtio_blk_pci_class, err, "drive", drive->id,
+                         NULL) != NULL;
 }
 
 /* Those that name their place come first, lest another take it. */

@@ -92,7 +92,7 @@ static void check_gate(X86Cpu *cpu, uint16_t selector, uint64_t d, uint64_t addr
     }
     if (x86_is_long(st)) {
         uint32_t limit = selector & SEL_TI ? st->ldt.limit : st->gdt.limit;
-        if ((selector | 15u) > limit && (selector & ~7u) + 15u > limit) {
+        if ((selector & ~7u) + 15u > limit) {
             x86_raise_err(cpu, EXC_GP, error);
         }
         uint64_t high = x86_ld(cpu, addr + 8, 8, MMU_SYSTEM);

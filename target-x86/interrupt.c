@@ -95,8 +95,7 @@ static void deliver_long(X86Cpu *cpu, const Event *e)
     }
     uint64_t low = x86_ld(cpu, gate_addr, 8, MMU_SYSTEM);
     uint64_t high = x86_ld(cpu, gate_addr + 8, 8, MMU_SYSTEM);
-    if ((desc_type(low) & ~1u) != SYS_INT || (high >> 40 & 0x1f) ||
-        (e->kind >= INT_SOFT && desc_dpl(low) < x86_cpl(st))) {
+    if ((desc_type(low) & ~1u) != SYS_INT || (e->kind >= INT_SOFT && desc_dpl(low) < x86_cpl(st))) {
         gate_fault(cpu, EXC_GP, e);
     }
     if (!desc_present(low)) {

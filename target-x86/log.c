@@ -54,7 +54,8 @@ uint64_t x86_log_unimplemented(X86Cpu *cpu, uint64_t rip, uint64_t unused)
     const X86State *st = &cpu->st;
 
     (void)unused;
-    log_printf(LOG_UNIMP, "cpu %d: undefined or unimplemented instruction at %04x:%" PRIx64 ": #UD\n",
+    log_printf(LOG_UNIMP,
+               "cpu %d: undefined or unimplemented instruction at %04x:%" PRIx64 ": #UD\n",
                cpu->cpu.index, st->seg[SEG_CS].selector, rip);
     return 0;
 }

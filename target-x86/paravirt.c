@@ -51,6 +51,8 @@ static void time_scale(uint64_t khz, uint32_t *mul, int8_t *shift)
     *shift = (int8_t)s;
 }
 
+/* The pair is kept as of a CPU whose TSC offset is 0, so that a TSC that is written moves no clock.
+ */
 static void take_pair(X86Cpu *cpu)
 {
     Machine *m = cpu->cpu.machine;
@@ -58,10 +60,10 @@ static void take_pair(X86Cpu *cpu)
 
     if (!first->kvmclock_tsc) {
         first->kvmclock_ns = (uint64_t)clock_now(CLOCK_VM);
-        first->kvmclock_tsc = x86_rdtsc(cpu) - cpu->st.tsc_offset + first->st.tsc_offset;
+        first->kvmclock_tsc = x86_rdtsc(cpu) - cpu->st.tsc_offset;
     }
     cpu->kvmclock_ns = first->kvmclock_ns;
-    cpu->kvmclock_tsc = first->kvmclock_tsc - first->st.tsc_offset + cpu->st.tsc_offset;
+    cpu->kvmclock_tsc = first->kvmclock_tsc;
 }
 
 void x86_kvmclock_restart(X86Cpu *cpu)
@@ -82,7 +84,7 @@ void x86_kvmclock_update(X86Cpu *cpu)
     address_space_read(as, addr, &t, sizeof(t));
     uint32_t version = (GUINT32_FROM_LE(t.version) | 1) + 1; /* even */
     t = (PvClockTime){.version = GUINT32_TO_LE(version - 1),
-                      .tsc_timestamp = GUINT64_TO_LE(cpu->kvmclock_tsc),
+                      .tsc_timestamp = GUINT64_TO_LE(cpu->kvmclock_tsc + cpu->st.tsc_offset),
                       .system_time = GUINT64_TO_LE(cpu->kvmclock_ns)};
     if (cpu_model_has(cpu->model, CPUID_KVM_EAX, CPUID_KVM_CLOCK_STABLE)) {
         t.flags |= PVCLOCK_STABLE;

@@ -162,7 +162,7 @@ bool seg_check_return_ss(X86Cpu *cpu, uint16_t selector, unsigned rpl, bool code
 /* Bits 63:32 of the base of a 16-byte system descriptor at ADDR (64-bit mode only). */
 static uint64_t upper_base(X86Cpu *cpu, uint16_t selector, uint64_t addr, uint64_t low)
 {
-    if ((selector | 15u) > cpu->st.gdt.limit) {
+    if ((selector & ~7u) + 15u > cpu->st.gdt.limit) {
         x86_raise_err(cpu, EXC_GP, sel_error(selector, 0));
     }
     uint64_t high = x86_ld(cpu, addr + 8, 8, MMU_SYSTEM);

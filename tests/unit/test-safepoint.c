@@ -66,6 +66,8 @@ static void start_cpus(TestCpu *cpus, int count, void (*body)(TestCpu *c))
 {
     for (int i = 0; i < count; i++) {
         cpus[i] = (TestCpu){.cpu = {.machine = &machine, .index = i}, .body = body};
+    }
+    for (int i = 0; i < count; i++) {
         g_assert_cmpint(pthread_create(&cpus[i].cpu.thread, NULL, cpu_thread, &cpus[i]), ==, 0);
     }
 }
@@ -258,9 +260,6 @@ static void test_exclusive_section_stops_all_others(void)
 
     exclusive_cpus = cpus;
     exclusive_sum = 0;
-    for (int i = 0; i < CPUS; i++) {
-        cpus[i].plain = 0;
-    }
     start_cpus(cpus, CPUS, guest_with_exclusive);
     wait_for_laps(cpus, CPUS, 1);
     for (int i = 0; i < 200; i++) {

@@ -97,6 +97,7 @@ void rig_run(int64_t ns)
     while (clock_now(CLOCK_RT) < end) {
         main_loop_iterate(false);
     }
+    main_loop_iterate(false); /* what became due when this thread had to wait */
     clock_vm_enable(false);
 }
 

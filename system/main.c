@@ -13,17 +13,26 @@
 #include "ui/chardev.h"
 #include "util/log.h"
 
-/* Steps 3 to 10; the order is explained in docs/architecture.md. */
+/* Steps 3 to 10 of docs/architecture.md; the first that fails ends the program. */
+static bool (*const steps[])(Startup *s, GError **err) = {
+    startup_check,    /* 3: names, properties, files to be read */
+    startup_accel,    /* 4: accelerator and CPU model */
+    startup_chardevs, /* 5: character back ends and monitors */
+    startup_disks,    /* 6: block nodes and drives */
+    startup_cpus,     /* 7: vCPUs */
+    startup_board,    /* 8: the board and all devices */
+    startup_signals,  /* 9: SIGINT and the like end the machine from here on */
+    startup_run,      /* 10: reset, threads, go */
+};
+
 static bool start(Startup *s, GError **err)
 {
-    /*  3 */ return startup_check(s, err) &&
-        /*  4 */ startup_accel(s, err) &&
-        /*  5 */ startup_chardevs(s, err) &&
-        /*  6 */ startup_disks(s, err) &&
-        /*  7 */ startup_cpus(s, err) &&
-        /*  8 */ startup_board(s, err) &&
-        /*  9 */ signals_watch(&s->vm->machine, err) &&
-        /* 10 */ startup_run(s, err);
+    for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
+        if (!steps[i](s, err)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static int fail(GError *err)

@@ -238,6 +238,11 @@ bool startup_board(Startup *s, GError **err)
 
 /* ---- step: run; and the end ---- */
 
+bool startup_signals(Startup *s, GError **err)
+{
+    return signals_watch(&s->vm->machine, err);
+}
+
 bool startup_run(Startup *s, GError **err)
 {
     Machine *m = &s->vm->machine;

@@ -36,6 +36,8 @@ bool startup_disks(Startup *s, GError **err);
 bool startup_cpus(Startup *s, GError **err);
 /* The board and its default devices, then those of -device. */
 bool startup_board(Startup *s, GError **err);
+/* SIGINT and the like end the machine in order from here on. */
+bool startup_signals(Startup *s, GError **err);
 /* Resets everything and starts vCPU threads, and with them the guest unless -S. */
 bool startup_run(Startup *s, GError **err);
 /* Ends what has been started, in reverse; disks are flushed and closed. */

@@ -187,6 +187,82 @@ static int64_t take_run(Qcow2 *s, uint64_t from, uint64_t n, bool exact, uint64_
     return (int64_t)count;
 }
 
+/* ---- long runs ---- */
+
+/* The first block behind all that exist. */
+static uint64_t blocks_end(const Qcow2 *s)
+{
+    uint64_t b = s->reftable_entries;
+
+    while (b > 0 && !s->reftable[b - 1]) {
+        b--;
+    }
+    return b;
+}
+
+/* Writes COUNT blocks, which stand at the start of the range they describe; USED clusters of it are
+ * taken. */
+static int write_region_blocks(Qcow2 *s, uint64_t start, uint64_t count, uint64_t used)
+{
+    uint64_t per_block = (uint64_t)1 << s->rb_bits;
+    g_autofree uint8_t *content = g_malloc(s->cluster_size);
+    int r = 0;
+
+    for (uint64_t b = 0; r == 0 && b < count; b++) {
+        memset(content, 0, s->cluster_size);
+        for (uint64_t i = 0; i < per_block && b * per_block + i < used; i++) {
+            qcow2_refcount_set(s, content, i, 1);
+        }
+        r = block_co_write_buf(s->file, (start + b) << s->cluster_bits, content, s->cluster_size);
+    }
+    return r;
+}
+
+/*
+ * Takes just N clusters in one run that may be longer than a block describes. As every block made
+ * by create_block() would interrupt it, the blocks for the whole range are put before the run: |
+ * blocks for all of this | the run | free |, starting where no block has been so far.
+ */
+static int take_region(Qcow2 *s, uint64_t n, uint64_t *first)
+{
+    uint64_t per_block = (uint64_t)1 << s->rb_bits, b, count = 0, start;
+    int r = 0;
+
+    while (count * per_block < count + n) {
+        count++;
+    }
+    while (r == 0 && blocks_end(s) + count > s->reftable_entries) {
+        /* The table that grows takes a region, too, with room to spare. */
+        r = s->reftable_growing ? -EFBIG : grow_reftable(s, blocks_end(s) + count);
+    }
+    if (r < 0) {
+        return r;
+    }
+    b = blocks_end(s);
+    start = b << s->rb_bits;
+    if (start + count + n >= MAX_HOST_CLUSTER(s)) {
+        return -EFBIG;
+    }
+    if (qcow2_meta_overlap(s, start << s->cluster_bits, (count + n) << s->cluster_bits)) {
+        return qcow2_co_corrupt(s, "metadata behind 0x%" G_GINT64_MODIFIER "x has no refcount",
+                                start << s->cluster_bits);
+    }
+    r = write_region_blocks(s, start, count, count + n);
+    if (r < 0) {
+        return r;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        s->reftable[b + i] = (start + i) << s->cluster_bits;
+        g_hash_table_add(s->reftable_dirty, GSIZE_TO_POINTER((b + i) / (BLOCK_SECTOR_SIZE / 8)));
+    }
+    qcow2_meta_mark(s, start << s->cluster_bits, count << s->cluster_bits, true);
+    s->virgin = MAX(s->virgin, (start + count + n) << s->cluster_bits);
+    *first = start + count;
+    return 0;
+}
+
+/* ---- the table grows ---- */
+
 /* flush_lock held: the new table is durable and in force on success. */
 static int switch_reftable(Qcow2 *s, uint64_t offset, uint64_t entries)
 {
@@ -221,10 +297,10 @@ static int grow_reftable(Qcow2 *s, uint64_t block)
     Qcow2Free old = {.offset = s->h.reftable_offset,
                      .bytes = (uint64_t)s->h.reftable_clusters << s->cluster_bits};
     uint64_t *table;
-    int64_t r;
+    int r;
 
     entries = MAX(old_entries + old_entries / 2, block + 1);
-    entries += (entries * 8 / s->cluster_size >> s->rb_bits) + 2; /* blocks that count the table */
+    entries += (entries * 8 / s->cluster_size >> s->rb_bits) + 4; /* blocks that count the table */
     clusters = (entries + per_cluster - 1) / per_cluster;
     entries = clusters * per_cluster;
     if (entries * 8 > QCOW2_MAX_REFTABLE) {
@@ -241,8 +317,8 @@ static int grow_reftable(Qcow2 *s, uint64_t block)
     s->reftable = table;
     s->reftable_entries = entries;
 
-    r = take_run(s, block << s->rb_bits, clusters, true, &first);
-    if (r > 0) {
+    r = take_region(s, clusters, &first);
+    if (r == 0) {
         r = switch_reftable(s, first << s->cluster_bits, entries);
     }
     s->reftable_growing = false;
@@ -265,7 +341,7 @@ static int grow_reftable(Qcow2 *s, uint64_t block)
         g_array_append_val(s->ready_frees, old);
     }
     co_mutex_unlock(&s->flush_lock);
-    return r < 0 ? (int)r : 0;
+    return r;
 }
 
 int qcow2_co_ref_down(Qcow2 *s, uint64_t offset, uint64_t bytes)
@@ -359,14 +435,15 @@ int qcow2_co_alloc_exact(Qcow2 *s, uint64_t n, uint64_t *offset)
     int64_t r = before_alloc(s);
 
     if (r == 0) {
-        r = take_run(s, s->free_hint, n, true, &first);
+        r = n > (uint64_t)1 << s->rb_bits >> 1 ? take_region(s, n, &first)
+                                               : take_run(s, s->free_hint, n, true, &first);
     }
-    if (r > 0) {
-        *offset = first << s->cluster_bits;
-        s->virgin = MAX(s->virgin, (first + n) << s->cluster_bits);
-        r = 0;
+    if (r < 0) {
+        return (int)r;
     }
-    return (int)r;
+    *offset = first << s->cluster_bits;
+    s->virgin = MAX(s->virgin, (first + n) << s->cluster_bits);
+    return 0;
 }
 
 int qcow2_co_alloc_bytes(Qcow2 *s, uint64_t bytes, uint64_t *offset)

@@ -81,56 +81,77 @@ static uint64_t check_code(X86Cpu *cpu, uint16_t selector, uint32_t ext, uint64_
     return d;
 }
 
-/* IA-32e mode (SDM 3A 6.14). */
-static void deliver_long(X86Cpu *cpu, const Event *e)
+/* The gate of E in long mode: its lower half, checked. */
+static inline uint64_t read_gate_long(X86Cpu *cpu, const Event *e, uint64_t addr)
 {
-    X86State *st = &cpu->st;
-    uint64_t gate_addr = st->idt.base + (unsigned)e->vector * 16;
-    X86Stack s = {.mask = ~0ull, .error = e->ext};
-    uint64_t code_addr;
-    unsigned cpl;
-
-    if (e->vector * 16u + 15 > st->idt.limit) {
+    if (e->vector * 16u + 15 > cpu->st.idt.limit) {
         gate_fault(cpu, EXC_GP, e);
     }
-    uint64_t low = x86_ld(cpu, gate_addr, 8, MMU_SYSTEM);
-    uint64_t high = x86_ld(cpu, gate_addr + 8, 8, MMU_SYSTEM);
-    if ((desc_type(low) & ~1u) != SYS_INT || (e->kind >= INT_SOFT && desc_dpl(low) < x86_cpl(st))) {
+    uint64_t low = x86_ld(cpu, addr, 8, MMU_SYSTEM);
+    if ((desc_type(low) & ~1u) != SYS_INT ||
+        (e->kind >= INT_SOFT && desc_dpl(low) < x86_cpl(&cpu->st))) {
         gate_fault(cpu, EXC_GP, e);
     }
     if (!desc_present(low)) {
         gate_fault(cpu, EXC_NP, e);
     }
+    return low;
+}
+
+/* IA-32e mode (SDM 3A 6.14). */
+static void deliver_long(X86Cpu *cpu, const Event *e)
+{
+    X86State *st = &cpu->st;
+    uint64_t gate_addr = st->idt.base + (unsigned)e->vector * 16, code_addr = 0, d, sp;
+    unsigned old_cpl = x86_cpl(st), cpl;
+
+    uint64_t low = read_gate_long(cpu, e, gate_addr);
+    uint64_t high = x86_ld(cpu, gate_addr + 8, 8, MMU_SYSTEM);
     uint16_t selector = low >> 16;
-    uint64_t d = check_code(cpu, selector, e->ext, &code_addr, &cpl);
-    unsigned ist = (low >> 32) & 7;
-    bool inner = cpl < x86_cpl(st);
-    if (ist) {
-        s.sp = seg_inner_rsp(cpu, ist + 3, e->ext);
-    } else if (inner) {
-        s.sp = seg_inner_rsp(cpu, cpl, e->ext);
+    if (__builtin_expect(!(selector & SEL_TI) && selector >= 8 && (selector | 7u) <= st->gdt.limit,
+                         1)) {
+        d = x86_ld(cpu, st->gdt.base + (selector & ~7u), 8, MMU_SYSTEM);
+        cpl = desc_dpl(d);
+        if (__builtin_expect((desc_attr(d) ^ USUAL_CODE) & (USUAL_CODE_MASK & ~SEG_ATTR_DPL), 0) ||
+            cpl > old_cpl) {
+            d = check_code(cpu, selector, e->ext, &code_addr, &cpl);
+        }
     } else {
-        s.sp = st->gpr[R_RSP];
+        d = check_code(cpu, selector, e->ext, &code_addr, &cpl);
     }
-    s.access = cpl == 3 ? MMU_USER : MMU_SYSTEM;
-    s.sp &= ~15ull;
+    unsigned ist = (low >> 32) & 7;
+    bool inner = cpl < old_cpl;
+    if (ist || inner) {
+        sp = seg_inner_rsp(cpu, ist ? ist + 3 : cpl, e->ext);
+    } else {
+        sp = st->gpr[R_RSP];
+    }
     uint64_t rip = (low & 0xffff) | (low >> 32 & 0xffff0000) | high << 32;
+    sp &= ~15ull;
     if (!is_canonical(rip)) {
         x86_raise_err(cpu, EXC_GP, e->ext);
     }
-    stack_push(cpu, &s, st->seg[SEG_SS].selector, 8);
-    stack_push(cpu, &s, st->gpr[R_RSP], 8);
-    stack_push(cpu, &s, e->rflags, 8);
-    stack_push(cpu, &s, st->seg[SEG_CS].selector, 8);
-    stack_push(cpu, &s, e->rip, 8);
-    if (e->has_error) {
-        stack_push(cpu, &s, e->error, 8);
+    if (!is_canonical(sp - 1) || !is_canonical(sp - 48)) {
+        x86_raise_err(cpu, EXC_SS, e->ext);
     }
-    desc_set_accessed(cpu, code_addr, d);
+    MmuAccess access = cpl == 3 ? MMU_USER : MMU_SYSTEM;
+    x86_st(cpu, sp - 8, st->seg[SEG_SS].selector, 8, access);
+    x86_st(cpu, sp - 16, st->gpr[R_RSP], 8, access);
+    x86_st(cpu, sp - 24, e->rflags, 8, access);
+    x86_st(cpu, sp - 32, st->seg[SEG_CS].selector, 8, access);
+    x86_st(cpu, sp - 40, e->rip, 8, access);
+    sp -= 40;
+    if (e->has_error) {
+        sp -= 8;
+        x86_st(cpu, sp, e->error, 8, access);
+    }
+    if (code_addr) {
+        desc_set_accessed(cpu, code_addr, d);
+    }
     if (inner) {
         seg_set_null(&st->seg[SEG_SS], cpl, cpl);
     }
-    st->gpr[R_RSP] = s.sp;
+    st->gpr[R_RSP] = sp;
     seg_set(&st->seg[SEG_CS], (selector & ~SEL_RPL) | cpl, d);
     st->rip = rip;
     enter_flags(st, desc_type(low) == SYS_INT);

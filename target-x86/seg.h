@@ -24,6 +24,16 @@
 #define ATTR_FLAT_DATA   0xc093u
 #define ATTR_V86         0x00f3u
 
+/* Attributes of the descriptors that the short ways through IRET and delivery take, but for DPL:
+ * present, accessed, and 64-bit code that is not conforming, or writable data. */
+#define USUAL_CODE_MASK                                                                            \
+    (SEG_ATTR_CODE | SEG_ATTR_DC | SEG_ATTR_ACCESSED | SEG_ATTR_S | SEG_ATTR_DPL | SEG_ATTR_P |    \
+     SEG_ATTR_L | SEG_ATTR_DB)
+#define USUAL_CODE (SEG_ATTR_CODE | SEG_ATTR_ACCESSED | SEG_ATTR_S | SEG_ATTR_P | SEG_ATTR_L)
+#define USUAL_DATA_MASK                                                                            \
+    (SEG_ATTR_CODE | SEG_ATTR_RW | SEG_ATTR_ACCESSED | SEG_ATTR_S | SEG_ATTR_DPL | SEG_ATTR_P)
+#define USUAL_DATA (SEG_ATTR_RW | SEG_ATTR_ACCESSED | SEG_ATTR_S | SEG_ATTR_P)
+
 /* Types of system descriptors, the low 5 attribute bits with S clear. */
 enum {
     SYS_TSS16 = 1,

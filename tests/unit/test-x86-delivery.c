@@ -1,6 +1,7 @@
 /*
  * Delivery of interrupts and exceptions, and the ways back: IRET, SYSCALL and SYSRET, far
- * transfers. SPDX-License-Identifier: GPL-2.0-or-later
+ * transfers.
+ * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <glib.h>
 

@@ -1,7 +1,7 @@
 /*
  * System registers and what goes with them: segments, control and debug registers, MSRs, flags,
- * port permission, SMM, reset, saved state, `info registers`. SPDX-License-Identifier:
- * GPL-2.0-or-later
+ * port permission, SMM, reset, saved state, `info registers`.
+ * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <glib.h>
 #include <math.h>

@@ -340,13 +340,33 @@ void safepoint_post(Cpu *cpu, SafeWork fn, void *data)
     cpu_raise(cpu, CPU_EVENT_WORK);
 }
 
-/* An online CPU is kicked; an offline one will look before it goes on, and is left to sleep. */
-static void ask_to_poll(Cpu *cpu)
+/*
+ * Posts to CPU what the caller will wait for. An online CPU is kicked, and the item returned. An
+ * offline one is left to sleep, for it will look before it goes on: nothing to wait for, NULL.
+ */
+static SafeWorkItem *post_waited(Cpu *cpu, SafeWork fn, void *data)
 {
+    SafeWorkItem *item = item_push(cpu, fn, data, 2);
+
     if (is_online(cpu)) {
         cpu_raise(cpu, CPU_EVENT_WORK);
-    } else {
-        atomic_fetch_or(&cpu->events, CPU_EVENT_WORK);
+        return item;
+    }
+    atomic_fetch_or(&cpu->events, CPU_EVENT_WORK);
+    item_unref(item);
+    return NULL;
+}
+
+/* A CPU in guest code comes by within a microsecond: sleeping would take longer than that. */
+static void spin_for(const SafeWorkItem *item)
+{
+    enum { SPINS = 200 };
+
+    for (int i = 0; i < SPINS && item; i++) {
+        while (item && atomic_load(&item->done)) {
+            item = item->next_waited;
+        }
+        __builtin_ia32_pause();
     }
 }
 
@@ -366,9 +386,10 @@ void safepoint_run_on_all(bool (*filter)(Cpu *, void *), SafeWork fn, void *data
             on_self = true;
             continue;
         }
-        *tail = item_push(cpu, fn, data, 2);
-        tail = &(*tail)->next_waited;
-        ask_to_poll(cpu);
+        *tail = post_waited(cpu, fn, data);
+        if (*tail) {
+            tail = &(*tail)->next_waited;
+        }
     }
     pthread_mutex_unlock(&safe.mutex);
 
@@ -379,6 +400,7 @@ void safepoint_run_on_all(bool (*filter)(Cpu *, void *), SafeWork fn, void *data
         return;
     }
     begun = self.cpu && safepoint_wait_begin();
+    spin_for(waited);
     pthread_mutex_lock(&safe.mutex);
     atomic_fetch_add(&safe.waiters, 1);
     while (waited) {

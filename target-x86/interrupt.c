@@ -378,8 +378,7 @@ static bool int_n_v86(X86Cpu *cpu, const Event *e)
             image |= FLAG_IOPL | (st->rflags & FLAG_VIF ? FLAG_IF : 0);
         }
         deliver_ivt(cpu, e, 0, image);
-        st->rflags &=
-            ~(uint64_t)(FLAG_TF | FLAG_NT | FLAG_RF | FLAG_AC | (iopl3 ? FLAG_IF : FLAG_VIF));
+        st->rflags &= ~(uint64_t)(FLAG_TF | FLAG_RF | (iopl3 ? FLAG_IF : FLAG_VIF));
         st->int_shadow = 0;
         x86_mode_changed(cpu);
         return true;

@@ -15,6 +15,7 @@
 #include "accel/tcg/tcg_accel.h"
 #include "core/machine.h"
 #include "core/safepoint.h"
+#include "hw/intc/apic.h"
 #include "target-x86/cpuid.h"
 #include "target-x86/insn.h"
 #include "util/keyval.h"
@@ -214,8 +215,17 @@ static void tcg_cpu_free(Cpu *cpu)
     free(c);
 }
 
+/* Any thread: for the APIC timer's TSC-deadline mode. */
+static uint64_t guest_tsc(Cpu *cpu)
+{
+    return x86_rdtsc((X86Cpu *)cpu);
+}
+
 static bool tcg_cpu_thread_init(Cpu *cpu, GError **err)
 {
+    if (cpu->index == 0 && apic_of_cpu(cpu)) {
+        apic_set_tsc(cpu->machine, guest_tsc, x86_tsc_khz);
+    }
     if (syscall(SYS_arch_prctl, ARCH_SET_GS, (unsigned long)cpu) < 0) {
         emu_set_error(err, "GS base of a vCPU thread: %s", g_strerror(errno));
         return false;

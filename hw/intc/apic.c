@@ -399,12 +399,12 @@ void apic_set_eoi_handler(Machine *m, void (*fn)(Device *ioapic, uint8_t vector)
     s->eoi_ioapic = ioapic;
 }
 
-void apic_set_tsc(Machine *m, uint64_t (*now)(Cpu *cpu), uint64_t hz)
+void apic_set_tsc(Machine *m, uint64_t (*now)(Cpu *cpu), uint64_t (*khz)(void))
 {
     Apic *s = apic_shared(m);
 
     s->tsc_now = now;
-    s->tsc_hz = hz;
+    s->tsc_khz = khz;
 }
 
 /* ---- the CPU's side ---- */

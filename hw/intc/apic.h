@@ -66,10 +66,10 @@ void apic_set_extint(Machine *m, int (*ack)(Device *pic), Device *pic);
 void apic_set_eoi_handler(Machine *m, void (*fn)(Device *ioapic, uint8_t vector), Device *ioapic);
 
 /*
- * The time-stamp counter of TSC-deadline mode: NOW reads a CPU's guest TSC on any thread, HZ is its
- * rate. Without one, IA32_TSC_DEADLINE raises #GP.
+ * The time-stamp counter of TSC-deadline mode: NOW reads a CPU's guest TSC on any thread, KHZ, its
+ * rate, is asked for when a deadline is first set. Without them IA32_TSC_DEADLINE raises #GP.
  */
-void apic_set_tsc(Machine *m, uint64_t (*now)(Cpu *cpu), uint64_t hz);
+void apic_set_tsc(Machine *m, uint64_t (*now)(Cpu *cpu), uint64_t (*khz)(void));
 /* The CPU's TSC was written: its deadline is somewhere else in time now. Its own thread. */
 void apic_tsc_changed(Cpu *cpu);
 

@@ -77,7 +77,7 @@ typedef struct Apic {
     void (*eoi_fn)(Device *ioapic, uint8_t vector);
     Device *eoi_ioapic;
     uint64_t (*tsc_now)(Cpu *cpu);
-    uint64_t tsc_hz;
+    uint64_t (*tsc_khz)(void);
 } Apic;
 
 static inline bool apic_hw_enabled(const Apic *s)

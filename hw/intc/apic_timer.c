@@ -44,7 +44,7 @@ static void rearm_tsc(Apic *s)
 {
     Apic *shared = apic_shared(s->dev.machine);
     uint64_t deadline = s->tsc_deadline;
-    uint64_t now;
+    uint64_t now, khz;
 
     if (!deadline || !shared->tsc_now) {
         timer_disarm(s->timer);
@@ -59,8 +59,8 @@ static void rearm_tsc(Apic *s)
     }
     /* Rounded up, and at most a day: it is looked at again when the timer fires. */
     now = deadline - now;
-    now = now / shared->tsc_hz >= 86400 ? 86400 * NS_PER_SEC
-                                        : muldiv64(now, NS_PER_SEC, shared->tsc_hz) + 1;
+    khz = shared->tsc_khz();
+    now = now / khz >= 86400 * 1000ull ? 86400 * NS_PER_SEC : muldiv64(now, 1000000, khz) + 1;
     timer_arm(s->timer, clock_now(CLOCK_VM) + (int64_t)now);
 }
 

@@ -334,10 +334,15 @@ static uint64_t fake_tsc(Cpu *cpu)
     return (uint64_t)clock_now(CLOCK_VM) * 2;
 }
 
+static uint64_t fake_khz(void)
+{
+    return 2000000;
+}
+
 static void test_tsc_deadline(void)
 {
     start();
-    apic_set_tsc(&rig->m, fake_tsc, 2000000000);
+    apic_set_tsc(&rig->m, fake_tsc, fake_khz);
     rig_write32(rig, LVT_TIMER, 0x400dd);
     g_assert_true(wrmsr(0, 0x6e0, fake_tsc(NULL) + 4000000));
     g_assert_cmpuint(rdmsr(0, 0x6e0), !=, 0);

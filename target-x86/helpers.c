@@ -72,12 +72,11 @@ HELPER(iret)
     return 0;
 }
 
-/* b: the vector, or the opcode of INT3 (CCh) and INT1 (F1h), which cannot be vectors here: they are
- * passed apart by A. */
+/* b: the vector | INT_N_SHORT */
 HELPER(int_n)
 {
     UNUSED(a);
-    x86_int_n(cpu, (int)b, INT_SOFT);
+    x86_int_n(cpu, (int)(b & 0xff), b & INT_N_SHORT ? INT_SOFT3 : INT_SOFT);
     return 0;
 }
 

@@ -49,4 +49,7 @@ enum {
     STRING_REPNE = 1 << 21,  /* F2 */
 };
 
+/* In the interrupt helper's second argument: INT3 or INT1, not INT n. */
+enum { INT_N_SHORT = 256 };
+
 #endif

@@ -85,6 +85,7 @@ enum {
     INSN_REG_W = 1 << 11,  /* ... only written; neither: both */
     INSN_WAIT = 1 << 12,   /* FWAIT: #NM with TS and MP */
     INSN_PE = 1 << 13,     /* protected mode only (not real, not V86): #UD */
+    INSN_UNALIGNED = 1 << 14, /* a 16-byte operand need not be aligned */
 };
 
 typedef struct InsnRow {

@@ -93,9 +93,15 @@ enum { CC0 = O, CC1 = C, CC2 = Z, CC3 = C | Z, CC4 = S, CC5 = P, CC6 = S | O, CC
 /* ---- SIMD rows: PX, opcode, mod, name, reg kind, rm kind, imm, access, memory size, feature ---- */
 #define V(m, o, px, md, x, n, rg, r, i, ac, ms, ft)                                                \
     INSN(m, o, px, md, x, n, CAPSULE, rg, r, i, ac, ms, 0, 0, 0, INSN_SSE | INSN_FAULT, ft)
+#define VU(m, o, px, md, x, n, rg, r, i, ac, ms, ft)                                               \
+    INSN(m, o, px, md, x, n, CAPSULE, rg, r, i, ac, ms, 0, 0, 0,                                   \
+         INSN_SSE | INSN_FAULT | INSN_UNALIGNED, ft)
 #define VFL(m, o, px, n, r, i, ms, ft)                                                             \
     INSN(m, o, px, MOD_ANY, -1, n, CAPSULE, K_VEC, r, i, RD, ms, 0, ALL, 0,                        \
          INSN_SSE | INSN_FAULT, ft)
+#define VSTR(o, n)                                                                                 \
+    INSN(3, o, PFX_66, MOD_ANY, -1, n, CAPSULE, K_VEC, K_VEC, IMM_B, RD, 16, 0, ALL, 0,            \
+         INSN_SSE | INSN_FAULT | INSN_UNALIGNED, FEAT_SSE42)
 #define MM(m, o, md, x, n, rg, r, i, ac, ms, ft)                                                   \
     INSN(m, o, PFX_NP, md, x, n, CAPSULE, rg, r, i, ac, ms, 0, 0, 0, INSN_MMX | INSN_FAULT, ft)
 /* xmm, xmm/m of each scalar and packed form */
@@ -350,14 +356,14 @@ const InsnRow insn_table[] = {
     N(1, 0x08, "invd", INVD, IMM_NONE, 0, 0, 0, INSN_PRIV),
     N(1, 0x09, "wbinvd", INVD, IMM_NONE, 0, 0, 0, INSN_PRIV),
     N(1, 0x0b, "ud2", UD, IMM_NONE, ALL, 0, 0, 0),
-    INSN(1, 0x0d, PFX_ANY, MOD_ANY, -1, "prefetchw", NOP, K_V, K_V, IMM_NONE, 0, 0, 0, 0, 0, 0,
+    INSN(1, 0x0d, PFX_ANY, MOD_MEM, -1, "prefetchw", NOP, K_V, K_V, IMM_NONE, 0, 0, 0, 0, 0, 0,
          FEAT_LONG),
-    V(1, 0x10, PFX_NP, MOD_ANY, -1, "movups", K_VEC, K_VEC, IMM_NONE, RD, 16, FEAT_SSE),
-    V(1, 0x10, PFX_66, MOD_ANY, -1, "movupd", K_VEC, K_VEC, IMM_NONE, RD, 16, FEAT_SSE2),
+    VU(1, 0x10, PFX_NP, MOD_ANY, -1, "movups", K_VEC, K_VEC, IMM_NONE, RD, 16, FEAT_SSE),
+    VU(1, 0x10, PFX_66, MOD_ANY, -1, "movupd", K_VEC, K_VEC, IMM_NONE, RD, 16, FEAT_SSE2),
     V(1, 0x10, PFX_F3, MOD_ANY, -1, "movss", K_VEC, K_VEC, IMM_NONE, RD, 4, FEAT_SSE),
     V(1, 0x10, PFX_F2, MOD_ANY, -1, "movsd", K_VEC, K_VEC, IMM_NONE, RD, 8, FEAT_SSE2),
-    V(1, 0x11, PFX_NP, MOD_ANY, -1, "movups", K_VEC, K_VEC, IMM_NONE, WR, 16, FEAT_SSE),
-    V(1, 0x11, PFX_66, MOD_ANY, -1, "movupd", K_VEC, K_VEC, IMM_NONE, WR, 16, FEAT_SSE2),
+    VU(1, 0x11, PFX_NP, MOD_ANY, -1, "movups", K_VEC, K_VEC, IMM_NONE, WR, 16, FEAT_SSE),
+    VU(1, 0x11, PFX_66, MOD_ANY, -1, "movupd", K_VEC, K_VEC, IMM_NONE, WR, 16, FEAT_SSE2),
     V(1, 0x11, PFX_F3, MOD_ANY, -1, "movss", K_VEC, K_VEC, IMM_NONE, WR, 4, FEAT_SSE),
     V(1, 0x11, PFX_F2, MOD_ANY, -1, "movsd", K_VEC, K_VEC, IMM_NONE, WR, 8, FEAT_SSE2),
     V(1, 0x12, PFX_NP, MOD_ANY, -1, "movlps", K_VEC, K_VEC, IMM_NONE, RD, 8, FEAT_SSE),
@@ -434,7 +440,7 @@ const InsnRow insn_table[] = {
     V(1, 0x6e, PFX_66, MOD_ANY, -1, "movd", K_VEC, K_Y, IMM_NONE, RD, 0, FEAT_SSE2),
     MM(1, 0x6f, MOD_ANY, -1, "movq", K_MMX, K_MMX, IMM_NONE, RD, 8, FEAT_MMX),
     V(1, 0x6f, PFX_66, MOD_ANY, -1, "movdqa", K_VEC, K_VEC, IMM_NONE, RD, 16, FEAT_SSE2),
-    V(1, 0x6f, PFX_F3, MOD_ANY, -1, "movdqu", K_VEC, K_VEC, IMM_NONE, RD, 16, FEAT_SSE2),
+    VU(1, 0x6f, PFX_F3, MOD_ANY, -1, "movdqu", K_VEC, K_VEC, IMM_NONE, RD, 16, FEAT_SSE2),
     MM(1, 0x70, MOD_ANY, -1, "pshufw", K_MMX, K_MMX, IMM_B, RD, 8, FEAT_SSE),
     V(1, 0x70, PFX_66, MOD_ANY, -1, "pshufd", K_VEC, K_VEC, IMM_B, RD, 16, FEAT_SSE2),
     V(1, 0x70, PFX_F3, MOD_ANY, -1, "pshufhw", K_VEC, K_VEC, IMM_B, RD, 16, FEAT_SSE2),
@@ -457,7 +463,7 @@ const InsnRow insn_table[] = {
     V(1, 0x7e, PFX_F3, MOD_ANY, -1, "movq", K_VEC, K_VEC, IMM_NONE, RD, 8, FEAT_SSE2),
     MM(1, 0x7f, MOD_ANY, -1, "movq", K_MMX, K_MMX, IMM_NONE, WR, 8, FEAT_MMX),
     V(1, 0x7f, PFX_66, MOD_ANY, -1, "movdqa", K_VEC, K_VEC, IMM_NONE, WR, 16, FEAT_SSE2),
-    V(1, 0x7f, PFX_F3, MOD_ANY, -1, "movdqu", K_VEC, K_VEC, IMM_NONE, WR, 16, FEAT_SSE2),
+    VU(1, 0x7f, PFX_F3, MOD_ANY, -1, "movdqu", K_VEC, K_VEC, IMM_NONE, WR, 16, FEAT_SSE2),
     CC16(JCC32),
     CC16(SETCC),
     N(1, 0xa0, "push fs", PUSH_S, IMM_NONE, 0, 0, 0, INSN_D64),
@@ -570,7 +576,7 @@ const InsnRow insn_table[] = {
     INT2(0xea, "pminsw", 8, FEAT_SSE), INT2(0xeb, "por", 8, FEAT_MMX),
     INT2(0xec, "paddsb", 8, FEAT_MMX), INT2(0xed, "paddsw", 8, FEAT_MMX),
     INT2(0xee, "pmaxsw", 8, FEAT_SSE), INT2(0xef, "pxor", 8, FEAT_MMX),
-    V(1, 0xf0, PFX_F2, MOD_MEM, -1, "lddqu", K_VEC, K_VEC, IMM_NONE, RD, 16, FEAT_SSE3),
+    VU(1, 0xf0, PFX_F2, MOD_MEM, -1, "lddqu", K_VEC, K_VEC, IMM_NONE, RD, 16, FEAT_SSE3),
     INT2(0xf1, "psllw", 8, FEAT_MMX), INT2(0xf2, "pslld", 8, FEAT_MMX),
     INT2(0xf3, "psllq", 8, FEAT_MMX), INT2(0xf4, "pmuludq", 8, FEAT_SSE2),
     INT2(0xf5, "pmaddwd", 8, FEAT_MMX), INT2(0xf6, "psadbw", 8, FEAT_SSE),
@@ -615,7 +621,7 @@ const InsnRow insn_table[] = {
     X16(2, 0x40, "pmulld", IMM_NONE, FEAT_SSE41), X16(2, 0x41, "phminposuw", IMM_NONE, FEAT_SSE41),
     INSN(2, 0x82, PFX_66, MOD_MEM, -1, "invpcid", INVPCID, K_V, K_MEM, IMM_NONE, RD, 16, 0, 0, 0,
          INSN_PRIV | INSN_REG_R, FEAT_INVPCID),
-#define SHA(o, n) V(2, o, PFX_NP, MOD_ANY, -1, n, K_VEC, K_VEC, IMM_NONE, RD, 16, FEAT_SHA)
+#define SHA(o, n) VU(2, o, PFX_NP, MOD_ANY, -1, n, K_VEC, K_VEC, IMM_NONE, RD, 16, FEAT_SHA)
     SHA(0xc8, "sha1nexte"), SHA(0xc9, "sha1msg1"), SHA(0xca, "sha1msg2"), SHA(0xcb, "sha256rnds2"),
     SHA(0xcc, "sha256msg1"), SHA(0xcd, "sha256msg2"),
     X16(2, 0xdb, "aesimc", IMM_NONE, FEAT_AES), X16(2, 0xdc, "aesenc", IMM_NONE, FEAT_AES),
@@ -653,11 +659,11 @@ const InsnRow insn_table[] = {
     V(3, 0x22, PFX_66, MOD_ANY, -1, "pinsrd", K_VEC, K_Y, IMM_B, RD, 0, FEAT_SSE41),
     X16(3, 0x40, "dpps", IMM_B, FEAT_SSE41), X16(3, 0x41, "dppd", IMM_B, FEAT_SSE41),
     X16(3, 0x42, "mpsadbw", IMM_B, FEAT_SSE41), X16(3, 0x44, "pclmulqdq", IMM_B, FEAT_PCLMUL),
-    VFL(3, 0x60, PFX_66, "pcmpestrm", K_VEC, IMM_B, 16, FEAT_SSE42),
-    VFL(3, 0x61, PFX_66, "pcmpestri", K_VEC, IMM_B, 16, FEAT_SSE42),
-    VFL(3, 0x62, PFX_66, "pcmpistrm", K_VEC, IMM_B, 16, FEAT_SSE42),
-    VFL(3, 0x63, PFX_66, "pcmpistri", K_VEC, IMM_B, 16, FEAT_SSE42),
-    V(3, 0xcc, PFX_NP, MOD_ANY, -1, "sha1rnds4", K_VEC, K_VEC, IMM_B, RD, 16, FEAT_SHA),
+    VSTR(0x60, "pcmpestrm"),
+    VSTR(0x61, "pcmpestri"),
+    VSTR(0x62, "pcmpistrm"),
+    VSTR(0x63, "pcmpistri"),
+    VU(3, 0xcc, PFX_NP, MOD_ANY, -1, "sha1rnds4", K_VEC, K_VEC, IMM_B, RD, 16, FEAT_SHA),
     X16(3, 0xdf, "aeskeygenassist", IMM_B, FEAT_AES),
 };
 

@@ -197,12 +197,9 @@ static void capsule_flags(const Insn *in, IrOp *o)
 
     o->fl_read = r->fl_read;
     o->fl_touch = r->fl_write | r->fl_undef;
-    if (may && r->imm == IMM_B && (in->imm & (in->opsize == 8 ? 63 : 31)) && r->opcode != 0xc0 &&
-        r->opcode != 0xc1) {
-        may = false; /* SHLD, SHRD by a count that is not 0 */
-    }
-    if (may && r->imm == IMM_B && (in->imm & (in->opsize == 8 ? 63 : 31)) && (r->ext & 7) >= 4) {
-        may = false;
+    if (may && r->imm == IMM_B && (in->imm & (in->opsize == 8 && r->rm == K_V ? 63 : 31)) &&
+        (r->map == 1 || r->ext >= 4)) {
+        may = false; /* SHL, SHR, SAR, SHLD, SHRD by a count that is not 0 */
     }
     o->fl_write = may ? 0 : o->fl_touch;
 }
@@ -241,6 +238,7 @@ IrOp *tr_capsule(Translator *t)
         o->mem_last = true;
         if (o->mem_size >= 16) {
             c->may_fault = true;
+            o->mem_aligned = !(r->flags & INSN_UNALIGNED);
         }
     } else if (in->has_modrm) {
         set_operand(in, r->rm == K_NONE ? K_VEC : r->rm, r->rm == K_NONE ? in->rm & 7 : in->rm,

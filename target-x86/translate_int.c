@@ -357,9 +357,12 @@ static void tr_ins_outs(Translator *t)
     tr_string_helper(t, t->in->opcode & 1 ? (t->in->opsize == 2 ? 2 : 4) : 1);
 }
 
+/* Hints do nothing; those that flush a line fault like a read. */
 static void tr_nop(Translator *t)
 {
-    (void)t;
+    if (t->in->is_mem && t->in->row->acc) {
+        tr_ld(t, VREG_TMP0, 1, tr_mem(t));
+    }
 }
 
 static void tr_push_seg(Translator *t)

@@ -384,13 +384,13 @@ static bool tr_pushf_popf(Translator *t)
 static const struct {
     uint8_t helper;
     bool listed, ends;
-    enum { B_ZERO, B_OPSIZE, B_IMM, B_OPCODE } b;
+    enum { B_ZERO, B_OPSIZE, B_IMM, B_OPCODE, B_INT, B_INT3, B_INT1 } b;
 } simple[] = {
     [T_RETF] = {HELPER_far_ret, true, true, B_OPSIZE},
     [T_IRET] = {HELPER_iret, true, true, B_OPSIZE},
-    [T_INT] = {HELPER_int_n, true, true, B_IMM},
-    [T_INT3] = {HELPER_int_n, true, true, B_OPCODE},
-    [T_INT1] = {HELPER_int_n, true, true, B_OPCODE},
+    [T_INT] = {HELPER_int_n, true, true, B_INT},
+    [T_INT3] = {HELPER_int_n, true, true, B_INT3},
+    [T_INT1] = {HELPER_int_n, true, true, B_INT1},
     [T_INTO] = {HELPER_into, true, true, B_ZERO},
     [T_HLT] = {HELPER_hlt, true, true, B_ZERO},
     [T_CLI] = {HELPER_cli, true, true, B_ZERO},
@@ -435,10 +435,26 @@ static bool tr_simple(Translator *t)
             o->fl_read = IR_FL_ALL;
         }
     }
-    o->imm2 = simple[kind].b == B_OPSIZE ? in->opsize | (in->imm & 0xffff) << 8
-              : simple[kind].b == B_IMM  ? in->imm & 0xff
-              : simple[kind].b == B_OPCODE ? in->opcode
-                                           : 0;
+    switch (simple[kind].b) {
+    case B_OPSIZE:
+        o->imm2 = in->opsize | (in->imm & 0xffff) << 8;
+        break;
+    case B_IMM:
+    case B_INT:
+        o->imm2 = in->imm & 0xff;
+        break;
+    case B_OPCODE:
+        o->imm2 = in->opcode;
+        break;
+    case B_INT3:
+        o->imm2 = EXC_BP | INT_N_SHORT;
+        break;
+    case B_INT1:
+        o->imm2 = EXC_DB | INT_N_SHORT;
+        break;
+    default:
+        break;
+    }
     return true;
 }
 

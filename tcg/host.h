@@ -57,6 +57,7 @@ enum {
     SLOW_READ = 1 << 27,
     SLOW_LAST = 1 << 28,   /* the instruction is complete after the commit */
     SLOW_SEGCHECK = 1 << 29, /* TA is an offset in the segment; check it */
+    SLOW_ALIGNED = 1 << 30, /* #GP unless aligned to its size */
     SLOW_SEG_SHIFT = 32,   /* 3 bits */
 };
 

@@ -430,6 +430,9 @@ HostSlowResult tcg_mem_slow(void *cpu, uint64_t addr, uint64_t desc)
     if (desc & SLOW_SEGCHECK) {
         addr = check_segment(c, addr, desc);
     }
+    if ((desc & SLOW_ALIGNED) && (addr & (size - 1))) {
+        x86_raise_err(&c->x, EXC_GP, 0);
+    }
     if ((addr & 0xfff) + size <= 4096) {
         uint8_t *host = lookup(c, addr, write, c->kind, stack, &t);
         if (host) {

@@ -15,6 +15,7 @@ typedef struct Operand {
     int host;        /* number in ModRM */
     uint8_t vreg;    /* VREG_NONE unless it must be loaded and stored */
     bool rex;        /* a REX prefix is needed to mean the low byte */
+    bool high;       /* AH CH DH BH: no REX prefix allowed */
 } Operand;
 
 static Operand operand(Emit *e, uint8_t role, uint8_t num, uint8_t acc, unsigned size, int scratch)
@@ -23,6 +24,7 @@ static Operand operand(Emit *e, uint8_t role, uint8_t num, uint8_t acc, unsigned
 
     if (role == IR_ROLE_GPR8 && num >= HIGH_BYTE && num < HIGH_BYTE + 4) {
         o.host = num - HIGH_BYTE + 4;
+        o.high = true;
     } else if (role == IR_ROLE_GPR8 || role == IR_ROLE_GPR) {
         uint8_t v = role == IR_ROLE_GPR8 && num >= HIGH_BYTE ? num - 4 : num; /* temporaries */
         o.host = v < 16 ? host_pinned(v) : -1;
@@ -100,7 +102,9 @@ void emit_capsule_native(Emit *e, const IrOp *op)
     Operand rm = operand(e, c->rm_role, c->rm, c->rm_acc, op->size, H_TI);
 
     if (rm.vreg != VREG_NONE && rm.vreg == reg.vreg) {
-        rm.host = reg.host; /* the same slot twice: one scratch register */
+        /* the same slot twice: one scratch register, which a write-only operand did not load */
+        asm_rr(&e->a, 0x89, true, H_TI, H_TA);
+        rm.host = reg.host;
         rm.rex = reg.rex;
     }
     if (c->may_fault && e->out->fault_count < HOST_MAX_FAULTS) {
@@ -111,7 +115,18 @@ void emit_capsule_native(Emit *e, const IrOp *op)
             .flags_host = e->flags == FLAGS_HOST,
         };
     }
-    encode(&e->a, op, &reg, &rm);
+    if (rm.high && reg.host >= 8) {
+        /* MOVZX %ah, %ebp and the like: the register behind guest RBP needs REX, AH excludes it */
+        Operand low = reg;
+        low.host = H_TH;
+        if (op->size == 2 || (c->reg_acc & IR_ACC_R)) {
+            asm_rr(&e->a, 0x89, true, reg.host, H_TH);
+        }
+        encode(&e->a, op, &low, &rm);
+        asm_rr(&e->a, 0x89, true, H_TH, reg.host);
+    } else {
+        encode(&e->a, op, &reg, &rm);
+    }
     if (reg.vreg != VREG_NONE && (c->reg_acc & IR_ACC_W)) {
         asm_gs(&e->a, 0x89, true, reg.host, emit_vreg_slot(e, reg.vreg));
     }

@@ -160,6 +160,21 @@ bool args_number(Monitor *mon, HmpArgs *args, uint64_t *value, GError **err)
     return expr_eval(&args->p, cpu_register, mon, value, err);
 }
 
+bool args_number_word(Monitor *mon, HmpArgs *args, const char *what, uint64_t *value, GError **err)
+{
+    g_autofree char *word = args_word(args, what, err);
+    HmpArgs inner = {word};
+
+    if (!word || !args_number(mon, &inner, value, err)) {
+        return false;
+    }
+    if (!args_end(&inner)) {
+        emu_set_error(err, "'%s' is no number", word);
+        return false;
+    }
+    return true;
+}
+
 /* ---- formats ---- */
 
 static bool format_letter(HmpFormat *f, char c, bool *unit_given)

@@ -271,8 +271,8 @@ bool hmp_port_out(Monitor *mon, HmpArgs *args, GError **err)
     HmpFormat f;
     uint64_t port, v;
 
-    if (!args_format(mon, args, false, &f, err) || !args_number(mon, args, &port, err) ||
-        !args_number(mon, args, &v, err)) {
+    if (!args_format(mon, args, false, &f, err) ||
+        !args_number_word(mon, args, "the port", &port, err) || !args_number(mon, args, &v, err)) {
         return false;
     }
     address_space_store(&mon->machine->io, port & 0xffff, v, port_unit(&f));
@@ -286,7 +286,8 @@ static bool save(Monitor *mon, HmpArgs *args, bool linear, GError **err)
     uint8_t buf[GUEST_PAGE_SIZE];
     uint64_t addr, size;
 
-    if (!args_number(mon, args, &addr, err) || !args_number(mon, args, &size, err)) {
+    if (!args_number_word(mon, args, "the address", &addr, err) ||
+        !args_number_word(mon, args, "the size", &size, err)) {
         return false;
     }
     g_autofree char *path = args_word(args, "the name of a file", err);

@@ -55,6 +55,8 @@ bool args_flag(HmpArgs *args, char flag);
 char *args_word(HmpArgs *args, const char *what, GError **err);
 /* An expression (monitor/expr.h). */
 bool args_number(Monitor *mon, HmpArgs *args, uint64_t *value, GError **err);
+/* The same where more arguments follow: one word, or in quotes. */
+bool args_number_word(Monitor *mon, HmpArgs *args, const char *what, uint64_t *value, GError **err);
 /* "/8xw" as the next word, if there is one; else what was given last. */
 typedef struct HmpFormat {
     int count;

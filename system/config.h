@@ -41,6 +41,7 @@ typedef struct VmConfig {
     char *machine_accel; /* -machine accel=A:B, or NULL */
     GPtrArray *accels;   /* OptArg, -accel */
     char *irqchip;       /* -machine kernel-irqchip=, or NULL */
+    bool acpi, smm;      /* -machine */
     char *cpu;           /* -cpu, or NULL */
     uint64_t ram_size;
     SmpConfig smp;

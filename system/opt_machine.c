@@ -72,6 +72,10 @@ static bool machine_options(VmConfig *cfg, KeyVal *kv, GError **err)
         !keyval_get_enum(kv, "kernel_irqchip", irqchip_values, &irqchip, err)) {
         return false;
     }
+    if (!keyval_get_bool(kv, "acpi", &cfg->acpi, err) ||
+        !keyval_get_bool(kv, "smm", &cfg->smm, err)) {
+        return false;
+    }
     if (irqchip >= 0) {
         set_string(&cfg->irqchip, irqchip_values[irqchip]);
     }
@@ -105,6 +109,15 @@ bool opt_machine(VmConfig *cfg, const OptionDef *def, const char *arg, GError **
     bool ok = kv && machine_options(cfg, kv, err);
     keyval_free(kv);
     return ok;
+}
+
+bool opt_no_acpi(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err)
+{
+    (void)def;
+    (void)arg;
+    (void)err;
+    cfg->acpi = false;
+    return true;
 }
 
 /* ---- -cpu ---- */

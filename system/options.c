@@ -22,6 +22,8 @@ const OptionDef option_table[] = {
     {"machine", "[type=]TYPE[,OPTION=VALUE...]",
      "choose the machine ('help' lists them); options:\n"
      "accel=A[:B...]  accelerators to try in turn\n"
+     "acpi=on|off  ACPI tables and power management (on)\n"
+     "smm=on|off  system management mode, where the accelerator has it (on)\n"
      "kernel-irqchip=on|off|split  whether KVM holds the interrupt controllers\n"
      "usb=off, hpet=off, vmport=off  these are not there",
      opt_machine, NULL},
@@ -108,6 +110,8 @@ const OptionDef option_table[] = {
     {"no-shutdown", NULL, "stop instead of exiting when the guest powers off", opt_flag,
      "no-shutdown"},
     {"nodefaults", NULL, "no devices but those asked for", opt_flag, "nodefaults"},
+    {"no-acpi", NULL, "the same as -machine acpi=off", opt_no_acpi, NULL},
+    {"no-hpet", NULL, "there is no HPET", opt_flag, "nothing"},
     {"no-user-config", NULL, "there are no configuration files to leave out", opt_flag, "nothing"},
     {"daemonize", NULL, "go to the background once started", opt_flag, "daemonize"},
     {"pidfile", "FILE", "write the process id to FILE", opt_pidfile, NULL},
@@ -141,7 +145,7 @@ VmConfig *vm_config_new(void)
     cfg->ram_size = 128ULL << 20;
     cfg->smp = (SmpConfig){1, 1, 1, 1};
     cfg->boot.splash_time = cfg->boot.reboot_timeout = -1;
-    cfg->thread_names = true;
+    cfg->thread_names = cfg->acpi = cfg->smm = true;
     return cfg;
 }
 

@@ -35,6 +35,7 @@ void option_keep(GPtrArray *list, const char *option, const char *arg, const cha
 
 /* opt_machine.c */
 bool opt_machine(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err);
+bool opt_no_acpi(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err);
 bool opt_cpu(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err);
 bool opt_accel(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err);
 bool opt_enable_kvm(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err);

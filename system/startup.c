@@ -217,6 +217,8 @@ static void fill_pc_config(const Startup *s, PcConfig *pc)
     pc->initrd = cfg->initrd;
     pc->append = cfg->append;
     pc->nodefaults = cfg->nodefaults;
+    pc->acpi = cfg->acpi;
+    pc->smm = cfg->smm;
     pc->nographic = cfg->nographic;
     pc->boot_order = cfg->boot.order;
     pc->boot_once = cfg->boot.once;

@@ -76,6 +76,7 @@ enum { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_COUNT };
 #define EFER_LME (1u << 8)
 #define EFER_LMA (1u << 10)
 #define EFER_NXE (1u << 11)
+#define EFER_AIBRSE (1u << 21) /* automatic IBRS (AMD) */
 
 /* Exception vectors */
 enum {

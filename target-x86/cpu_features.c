@@ -85,14 +85,16 @@ static const struct {
 
 /*
  * What the translator does without any help of the host's CPU: the parts of the system architecture
- * it emulates.
+ * it emulates. Automatic IBRS is among them because it asks for nothing: translated branches are
+ * predicted by other addresses than the guest's, and neither it nor a retpoline changes that; but a
+ * guest that sees it spends no time on retpolines. Only who asks for it gets it.
  */
 static const char emulated[] =
     "vme de pse tsc msr pae mce apic sep mtrr pge mca pat pse36 pcid x2apic tsc-deadline "
     "hypervisor "
     "arat fsgsbase tsc-adjust smep invpcid smap umip syscall nx pdpe1gb rdtscp lm lahf-lm "
     "cmp-legacy "
-    "topoext null-sel-clr-base kvmclock kvm-nopiodelay kvmclock-stable-bit";
+    "topoext null-sel-clr-base auto-ibrs kvmclock kvm-nopiodelay kvmclock-stable-bit";
 
 /* What it passes to the host's CPU, and what is a statement about how that behaves. */
 static const char passed[] =

@@ -282,7 +282,7 @@ static CpuModel *model_from_row(const CpuModelRow *row, const Parser *p)
 }
 
 /* What "all that is available" leaves out unless asked for: what ties the guest to this very host,
- * and what the topology decides. */
+ * what the topology decides, and what promises more than it keeps. */
 static void trim_max(const Parser *p, const CpuModelRow *row)
 {
     if (row->features) {
@@ -290,6 +290,9 @@ static void trim_max(const Parser *p, const CpuModelRow *row)
     }
     if (p->migratable) {
         p->model->words[CPUID_8000_0007_EDX] &= ~CPUID_8000_0007_EDX_INVTSC;
+    }
+    if (!strcmp(p->accel, "tcg")) {
+        p->model->words[CPUID_8000_0021_EAX] &= ~CPUID_8000_0021_EAX_AUTO_IBRS;
     }
     p->model->words[CPUID_1_EDX] &= ~CPUID_1_EDX_HT;
     p->model->words[CPUID_8000_0001_ECX] &= ~CPUID_8000_0001_ECX_CMP_LEGACY;

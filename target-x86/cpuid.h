@@ -129,6 +129,7 @@ typedef enum CpuidWord {
 #define CPUID_8000_0008_EBX_IBPB (1u << 12)
 
 #define CPUID_8000_0021_EAX_NULL_SEL_CLR_BASE (1u << 6)
+#define CPUID_8000_0021_EAX_AUTO_IBRS         (1u << 8)
 
 #define CPUID_KVM_KVMCLOCK     (1u << 0)
 #define CPUID_KVM_NOPIODELAY   (1u << 1)

@@ -148,6 +148,7 @@ static bool write_efer(X86Cpu *cpu, const MsrRow *row, uint32_t msr, uint64_t va
     valid |= cpu_model_has(m, CPUID_8000_0001_EDX, CPUID_8000_0001_EDX_NX) ? EFER_NXE : 0;
     valid |=
         cpu_model_has(m, CPUID_8000_0001_EDX, CPUID_8000_0001_EDX_LM) ? EFER_LME | EFER_LMA : 0;
+    valid |= cpu_model_has(m, CPUID_8000_0021_EAX, CPUID_8000_0021_EAX_AUTO_IBRS) ? EFER_AIBRSE : 0;
     uint64_t changed = st->efer ^ value;
     if ((value & ~valid) || ((changed & EFER_LME) && (st->cr0 & CR0_PG))) {
         return false;

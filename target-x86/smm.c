@@ -127,7 +127,7 @@ static bool map_is_valid(X86Cpu *cpu, uint64_t cr0, uint64_t cr3, uint64_t cr4, 
         cr4 >> 32 || (cr4 & CR4_LA57)) {
         return false;
     }
-    if ((efer & ~(uint64_t)(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)) ||
+    if ((efer & ~(uint64_t)(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_AIBRSE)) ||
         ((efer & EFER_LMA) && !(cr4 & CR4_PAE)) ||
         (!(efer & EFER_LMA) != !((cr0 & CR0_PG) && (efer & EFER_LME)))) {
         return false;

@@ -183,6 +183,7 @@ static void test_max_on_this_host(void)
                     host.words[CPUID_1_ECX] & CPUID_1_ECX_AES);
     g_assert_false(cpu_model_has(m, CPUID_1_ECX, CPUID_1_ECX_AVX));
     g_assert_false(cpu_model_has(m, CPUID_8000_0007_EDX, CPUID_8000_0007_EDX_INVTSC));
+    g_assert_false(cpu_model_has(m, CPUID_8000_0021_EAX, CPUID_8000_0021_EAX_AUTO_IBRS));
     cpuid(m, 0x40000000, 0, r);
     g_assert_cmphex(r[0], ==, 0x40000001);
     g_assert_cmpmem(&r[1], 12, "KVMKVMKVM\0\0", 12);

@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 
+#include "core/mainloop.h"
 #include "core/safepoint.h"
 #include "util/keyval.h"
 
@@ -130,13 +131,18 @@ static void set_irr(Apic *s, uint8_t vector, bool level)
     }
 }
 
+static void rearm_timer(void *opaque)
+{
+    apic_timer_rearm(opaque);
+}
+
+/* INIT, on the receiver's own thread; posted work may find it in the middle of taking the machine
+ * lock, so it must not take that itself. */
 static void init_work(Cpu *cpu, void *data)
 {
-    bool taken = apic_lock();
-
     (void)cpu;
     apic_reset_registers(data, false);
-    apic_unlock(taken);
+    main_loop_call(rearm_timer, data);
 }
 
 /* One message at one APIC that it addresses. */
@@ -536,7 +542,6 @@ void apic_reset_registers(Apic *s, bool cold)
     s->timer_initial = 0;
     s->timer_divide = 0;
     s->tsc_deadline = 0;
-    timer_disarm(s->timer);
     apic_update(s);
 }
 
@@ -548,6 +553,7 @@ static void reset(Device *dev)
         mem_region_set_offset(s->window, APIC_BASE_RESET);
     }
     apic_reset_registers(s, true);
+    apic_timer_rearm(s);
 }
 
 static bool realize(Device *dev, GError **err)

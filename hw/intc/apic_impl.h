@@ -121,7 +121,8 @@ void apic_eoi(Apic *s);
 void apic_error(Apic *s, uint32_t bit);
 void apic_local_interrupt(Apic *s, int lvt);
 void apic_send_ipi(Apic *s, uint32_t low, uint32_t dest);
-/* Reset (COLD) or INIT, which keeps the base register (SDM 3A 11.4.7). */
+/* Reset (COLD) or INIT, which keeps the base register (SDM 3A 11.4.7). The timer is to be rearmed.
+ */
 void apic_reset_registers(Apic *s, bool cold);
 
 /* apic_regs.c */

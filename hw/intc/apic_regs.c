@@ -365,6 +365,7 @@ bool apic_set_base(void *opaque, uint64_t value)
         uint32_t lint0 = s->lvt[LVT_LINT0];
         apic_reset_registers(s, false);
         s->lvt[LVT_LINT0] = lint0 | LVT_MASKED;
+        apic_timer_rearm(s);
     }
     s->base = value;
     if (s->window && ((old ^ value) & APIC_BASE_ADDR)) {

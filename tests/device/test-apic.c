@@ -194,6 +194,25 @@ static void test_ipis(void)
     g_assert_false(rig->cpu[1].events & CPU_EVENT_INIT);
 }
 
+static void test_init_resets_the_apic(void)
+{
+    start();
+    become(1);
+    rig_write32(rig, LVT_TIMER, 0x200ee);
+    rig_write32(rig, INITIAL, 100000000);
+    send(1, false, APIC_FIXED, 0x50);
+    send(1, false, APIC_INIT, 0);
+    safepoint_poll();
+    g_assert_cmphex(rig_read32(rig, SVR), ==, 0xff);
+    g_assert_cmphex(rig_read32(rig, LVT_TIMER), ==, 0x10000);
+    g_assert_cmpuint(rig_read32(rig, CURRENT), ==, 0);
+    g_assert_false(interrupted(1));
+    g_assert_true(rig->cpu[1].events & CPU_EVENT_INIT);
+    rig_run(200000000);
+    g_assert_false(interrupted(1));
+    become(0);
+}
+
 static void test_bad_vectors_are_errors(void)
 {
     start();
@@ -481,6 +500,7 @@ int main(int argc, char **argv)
     g_test_add_func("/apic/destinations", test_destinations);
     g_test_add_func("/apic/lowest", test_lowest_priority_goes_to_the_least_busy);
     g_test_add_func("/apic/ipi", test_ipis);
+    g_test_add_func("/apic/init", test_init_resets_the_apic);
     g_test_add_func("/apic/errors", test_bad_vectors_are_errors);
     g_test_add_func("/apic/disabled", test_a_disabled_apic_takes_nothing);
     g_test_add_func("/apic/extint", test_the_8259_comes_through_lint0);

@@ -15,6 +15,7 @@ typedef struct Operand {
     int host;        /* number in ModRM */
     uint8_t vreg;    /* VREG_NONE unless it must be loaded and stored */
     bool rex;        /* a REX prefix is needed to mean the low byte */
+    bool loaded;
     bool high;       /* AH CH DH BH: no REX prefix allowed */
 } Operand;
 
@@ -32,7 +33,8 @@ static Operand operand(Emit *e, uint8_t role, uint8_t num, uint8_t acc, unsigned
             o.host = scratch;
             o.vreg = v;
             /* narrow writes merge with what is there */
-            if ((acc & IR_ACC_R) || size < 4) {
+            o.loaded = (acc & IR_ACC_R) || size < 4;
+            if (o.loaded) {
                 asm_gs(&e->a, 0x8b, true, scratch, emit_vreg_slot(e, v));
             }
         }
@@ -103,7 +105,9 @@ void emit_capsule_native(Emit *e, const IrOp *op)
 
     if (rm.vreg != VREG_NONE && rm.vreg == reg.vreg) {
         /* the same slot twice: one scratch register, which a write-only operand did not load */
-        asm_rr(&e->a, 0x89, true, H_TI, H_TA);
+        if (!reg.loaded) {
+            asm_gs(&e->a, 0x8b, true, H_TA, emit_vreg_slot(e, reg.vreg));
+        }
         rm.host = reg.host;
         rm.rex = reg.rex;
     }

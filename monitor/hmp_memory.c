@@ -9,41 +9,30 @@
 
 #include "core/accel.h"
 #include "monitor/disas.h"
+#include "monitor/linear.h"
 #include "monitor/monitor_int.h"
-#include "target-x86/exec.h"
 #include "util/keyval.h"
 
 enum { LINE_BYTES = 16, LINE_BYTES_SMALL = 8, INSN_MAX = 15 };
 
 /* ---- reading guest memory ---- */
 
-typedef struct Translation {
-    uint64_t linear, phys;
-    bool ok;
-} Translation;
-
-/* On the CPU's own thread: the walk uses its physical view. */
-static void translate_on(Cpu *cpu, void *data)
+static void get_state(Cpu *cpu, void *data)
 {
-    Translation *t = data;
-    WalkResult walk;
-
+    (void)data;
     cpu->machine->accel->cls->get_state(cpu);
-    memset(&walk, 0, sizeof(walk));
-    x86_walk((X86Cpu *)cpu, t->linear, WALK_READ, false, true, true, &walk);
-    t->ok = !(walk.fault & WALK_FAULT);
-    t->phys = walk.phys;
 }
 
 static bool translate(Monitor *mon, uint64_t linear, uint64_t *phys)
 {
-    Translation t = {.linear = linear};
+    X86Cpu *cpu = monitor_cpu(mon);
+    bool ok;
 
     mon->host->pause(mon->machine);
-    mon->host->run_on(&monitor_cpu(mon)->cpu, translate_on, &t);
+    mon->host->run_on(&cpu->cpu, get_state, NULL);
+    ok = linear_to_physical(&mon->machine->memory, &cpu->st, linear, phys);
     mon->host->resume(mon->machine);
-    *phys = t.phys;
-    return t.ok;
+    return ok;
 }
 
 /* Reads up to LEN bytes at ADDR, linear or physical; how many could be read. */

@@ -5,8 +5,10 @@
 #include <glib.h>
 #include <string.h>
 
+#include "core/mainloop.h"
 #include "monitor/disas.h"
 #include "monitor/expr.h"
+#include "monitor/linear.h"
 #include "monitor/readline.h"
 
 /* ---- expressions ---- */
@@ -195,9 +197,86 @@ static void test_code_is_shown_by_mode(void)
     disas_free(d);
 }
 
+/* ---- linear addresses ---- */
+
+enum { RAM_SIZE = 1 << 20 };
+
+static AddressSpace space;
+static RamBlock *ram;
+
+static void poke(uint64_t addr, uint64_t value, unsigned size)
+{
+    memcpy(ram->host + addr, &value, size);
+}
+
+static void maps_to(const X86State *st, uint64_t linear, uint64_t expected)
+{
+    uint64_t phys = 0;
+
+    g_assert_true(linear_to_physical(&space, st, linear, &phys));
+    g_assert_cmphex(phys, ==, expected);
+}
+
+static void is_unmapped(const X86State *st, uint64_t linear)
+{
+    uint64_t phys;
+
+    g_assert_false(linear_to_physical(&space, st, linear, &phys));
+}
+
+static void test_linear_addresses_follow_the_paging_mode(void)
+{
+    X86State st = {0};
+    MemRegion *root = mem_region_container("root", UINT64_MAX);
+
+    ram = ram_block_new("ram", RAM_SIZE, NULL);
+    mem_region_add(root, 0, mem_region_ram("ram", ram, 0, RAM_SIZE, false), 0);
+    address_space_init(&space, root, "test");
+
+    maps_to(&st, 0x12345678, 0x12345678); /* no paging; 32 bits */
+    maps_to(&st, 0x1ffffffff, 0xffffffff);
+
+    st.cr0 = CR0_PE | CR0_PG; /* 32-bit paging */
+    st.cr3 = 0x1000;
+    st.cr4 = CR4_PSE;
+    poke(0x1000 + 4 * 1, 0x2000 | 1, 4);
+    poke(0x2000 + 4 * 3, 0x55000 | 1, 4);
+    poke(0x1000 + 4 * 2, 0x00c00000 | 3 << 13 | 1 << 7 | 1, 4);
+    maps_to(&st, 0x403123, 0x55123);
+    maps_to(&st, 0x812345, 0x300c12345);
+    is_unmapped(&st, 0x404000);
+    is_unmapped(&st, 0xc00000);
+
+    st.cr4 = CR4_PAE; /* PAE */
+    st.pdptr[1] = 0x3000 | 1;
+    poke(0x3000 + 8 * 2, 0x4000 | 1, 8);
+    poke(0x4000 + 8 * 5, 0x8000000066000001ull, 8);
+    poke(0x3000 + 8 * 3, 0x200000 | 1 << 7 | 1, 8);
+    maps_to(&st, 0x40405678, 0x66000678);
+    maps_to(&st, 0x40612345, 0x212345);
+    is_unmapped(&st, 0x405678);
+
+    st.efer = EFER_LME | EFER_LMA; /* 4 and 5 levels */
+    st.cr3 = 0x5000;
+    poke(0x5000 + 8 * 511, 0x6000 | 1, 8);
+    poke(0x6000 + 8 * 510, 0x3000 | 1, 8);
+    poke(0x6000 + 8 * 511, 0x80000000 | 1 << 7 | 1, 8);
+    maps_to(&st, 0xffffffff80405678, 0x66000678);
+    maps_to(&st, 0xffffffff80612345, 0x212345);
+    maps_to(&st, 0xffffffffc1234567, 0x81234567);
+    is_unmapped(&st, 0x0000ffff80405678); /* not canonical */
+    is_unmapped(&st, 0x1000);
+    st.cr4 |= CR4_LA57;
+    st.cr3 = 0x7000;
+    poke(0x7000 + 8 * 1, 0x5000 | 1, 8);
+    maps_to(&st, 0x0001ffff80405678, 0x66000678);
+    is_unmapped(&st, 0xffffffff80405678);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    main_loop_init();
     g_test_add_func("/monitor/expressions_follow_their_precedence",
                     test_expressions_follow_their_precedence);
     g_test_add_func("/monitor/bad_expressions_are_refused", test_bad_expressions_are_refused);
@@ -208,5 +287,7 @@ int main(int argc, char **argv)
                     test_tab_completes_as_far_as_it_is_clear);
     g_test_add_func("/monitor/a_pipe_sees_plain_echo", test_a_pipe_sees_plain_echo);
     g_test_add_func("/monitor/code_is_shown_by_mode", test_code_is_shown_by_mode);
+    g_test_add_func("/monitor/linear_addresses_follow_the_paging_mode",
+                    test_linear_addresses_follow_the_paging_mode);
     return g_test_run();
 }

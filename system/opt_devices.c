@@ -118,6 +118,14 @@ bool opt_chardev(VmConfig *cfg, const OptionDef *def, const char *arg, GError **
     return true;
 }
 
+/* A back end that brings its monitor leaves the default one out. */
+static void note_monitor(VmConfig *cfg, const char *spec)
+{
+    if (g_str_has_prefix(spec, "mon:")) {
+        cfg->no_default_monitor = true;
+    }
+}
+
 bool opt_serial(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err)
 {
     enum { SERIAL_LINES = 4 };
@@ -128,6 +136,7 @@ bool opt_serial(VmConfig *cfg, const OptionDef *def, const char *arg, GError **e
         return false;
     }
     cfg->no_default_serial = true;
+    note_monitor(cfg, arg);
     option_keep(cfg->serials, "-serial", arg, NULL);
     return true;
 }
@@ -170,6 +179,7 @@ bool opt_debugcon(VmConfig *cfg, const OptionDef *def, const char *arg, GError *
         emu_set_error(err, "there is one debug port");
         return false;
     }
+    note_monitor(cfg, arg);
     option_keep(cfg->debugcons, "-debugcon", arg, NULL);
     return true;
 }

@@ -128,6 +128,10 @@ def refusal(t):
 
 CASES = [
     ("escape keys reach help, monitor and exit", ["-nographic"], escape_keys),
+    ("-serial mon:stdio is what -nographic does by itself", ["-nographic", "-serial", "mon:stdio"], escape_keys),
+    ("-serial mon:stdio works without -nographic", ["-display", "none", "-serial", "mon:stdio"], escape_keys),
+    ("a shared -chardev works the same",
+     ["-nographic", "-chardev", "stdio,id=t,mux=on,signal=off", "-mon", "t", "-serial", "chardev:t"], escape_keys),
     ("Ctrl-C goes to the guest under -nographic", ["-nographic"], control_c_is_the_guests),
     ("Ctrl-C ends the emulator where only a monitor has the terminal", ["-display", "none", "-monitor", "stdio"],
      control_c_ends),

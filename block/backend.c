@@ -86,9 +86,16 @@ void block_backend_set_root(BlockBackend *blk, BlockNode *root)
     }
 }
 
+static void no_job(void *opaque)
+{
+    (void)opaque;
+}
+
 void block_backend_free(BlockBackend *blk)
 {
     block_backend_set_root(blk, NULL);
+    /* The last request's coroutine may still be about to leave: see it off the I/O thread. */
+    block_run_sync(blk->thread, no_job, NULL);
     g_ptr_array_remove(block_backend_list(), blk);
     g_mutex_clear(&blk->lock);
     g_cond_clear(&blk->idle);

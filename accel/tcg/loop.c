@@ -163,14 +163,15 @@ void tcg_ctx_changed(TcgCpu *c)
     c->tlb = c->set->e[c->kind];
 }
 
-static int64_t last_valid(const X86Segment *s, bool write)
+/* TYPES: they are checked in protected mode only (SDM 3A 5.1). */
+static int64_t last_valid(const X86Segment *s, bool write, bool types)
 {
     bool code = s->attr & SEG_ATTR_CODE;
 
     if ((s->attr & SEG_ATTR_UNUSABLE) || (!code && (s->attr & SEG_ATTR_DC))) {
         return -1; /* the slow path looks closer */
     }
-    if (write ? code || !(s->attr & SEG_ATTR_RW) : code && !(s->attr & SEG_ATTR_RW)) {
+    if (types && (write ? code || !(s->attr & SEG_ATTR_RW) : code && !(s->attr & SEG_ATTR_RW))) {
         return -1;
     }
     return s->limit;
@@ -186,8 +187,8 @@ void x86_mode_changed(X86Cpu *cpu)
                                                                          : TLB_KERNEL;
     if (!(c->mode & MODE_CODE64)) {
         for (int i = 0; i < SEG_COUNT; i++) {
-            c->seg_rlimit[i] = last_valid(&cpu->st.seg[i], false);
-            c->seg_wlimit[i] = last_valid(&cpu->st.seg[i], true);
+            c->seg_rlimit[i] = last_valid(&cpu->st.seg[i], false, c->mode & MODE_PE);
+            c->seg_wlimit[i] = last_valid(&cpu->st.seg[i], true, c->mode & MODE_PE);
         }
     }
     tcg_ctx_changed(c);

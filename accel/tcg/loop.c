@@ -112,9 +112,7 @@ uint64_t exec_call_c(uint64_t (*fn)(X86Cpu *, uint64_t, uint64_t), X86Cpu *cpu, 
                      : "memory");
     ret = fn(cpu, a, b);
     __asm__ volatile("fxrstor64 (%0)" : : "r"(image) : "memory");
-    if (atomic_load_explicit(&cpu->cpu.events, memory_order_relaxed)) {
-        tcg_cpu(cpu)->poll = 1;
-    }
+    x86_recheck_events(cpu);
     return ret;
 }
 
@@ -194,9 +192,22 @@ void x86_mode_changed(X86Cpu *cpu)
     tcg_ctx_changed(c);
 }
 
+/* Only for what can be taken: a poll that finds nothing to do leaves the block before it has got
+ * anywhere, and a call on the way back into it would raise the word again, for ever. */
 void x86_recheck_events(X86Cpu *cpu)
 {
-    if (atomic_load_explicit(&cpu->cpu.events, memory_order_relaxed)) {
+    uint32_t events = atomic_load_explicit(&cpu->cpu.events, memory_order_relaxed);
+
+    if (!(cpu->st.rflags & FLAG_IF)) {
+        events &= ~(uint32_t)CPU_EVENT_INTR;
+    }
+    if (cpu->st.nmi_blocked) {
+        events &= ~(uint32_t)CPU_EVENT_NMI;
+    }
+    if (cpu->st.smm) {
+        events &= ~(uint32_t)CPU_EVENT_SMI;
+    }
+    if (events) {
         tcg_cpu(cpu)->poll = 1;
     }
 }

@@ -53,6 +53,7 @@ BlockNode *block_co_create_file(const char *filename, uint64_t length, bool dire
     }
     /* Another process's image must not be emptied under it: lock first, then truncate. */
     if (block_file_lock(fd, filename, true, BLOCK_LOCKING_AUTO, err) < 0) {
+        g_prefix_error(err, "Could not create '%s': ", filename);
         close(fd);
         return NULL;
     }

@@ -97,6 +97,7 @@ static bool file_co_open(BlockNode *n, const BlockOpenArgs *args, GError **err)
         }
         if (!args->force_share &&
             block_file_lock(fd, path, !n->read_only, args->locking, err) < 0) {
+            g_prefix_error(err, "Could not open '%s': ", path);
             close(fd);
             return false;
         }

@@ -30,9 +30,22 @@ HELPER(raise_unimp)
     x86_raise(cpu, (int)a);
 }
 
+/* A new SS holds interrupts off for one instruction, which sets the stack pointer (not LSS's, which
+ * sets both). */
+static void mov_ss_shadow(X86Cpu *cpu, uint64_t seg)
+{
+    if (seg == SEG_SS) {
+        cpu->st.int_shadow |= 2;
+    }
+}
+
+/* b: segment | LOAD_SEG_LDS */
 HELPER(load_seg)
 {
-    x86_load_seg(cpu, (int)b, (uint16_t)a);
+    x86_load_seg(cpu, b & 7, (uint16_t)a);
+    if (!(b & LOAD_SEG_LDS)) {
+        mov_ss_shadow(cpu, b);
+    }
     return 0;
 }
 
@@ -42,6 +55,7 @@ HELPER(pop_ss)
     unsigned opsize = (b >> 8) & 0xff, stack = (b >> 16) & 0xff;
 
     x86_load_seg(cpu, b & 0xff, (uint16_t)a);
+    mov_ss_shadow(cpu, b & 0xff);
     x86_add_gpr(cpu, R_RSP, opsize, stack);
     return 0;
 }

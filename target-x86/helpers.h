@@ -49,6 +49,9 @@ enum {
     STRING_REPNE = 1 << 21,  /* F2 */
 };
 
+/* In the segment load helper's second argument: LDS and its kin. */
+enum { LOAD_SEG_LDS = 8 };
+
 /* In the interrupt helper's second argument: INT3 or INT1, not INT n. */
 enum { INT_N_SHORT = 256 };
 

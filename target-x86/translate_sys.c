@@ -79,7 +79,7 @@ static bool tr_lds(Translator *t)
     load_far(t);
     IrOp *o = tr_helper(t, HELPER_load_seg, VREG_NONE, 8);
     o->src = VREG_TMP0;
-    o->imm2 = seg;
+    o->imm2 = seg | LOAD_SEG_LDS;
     tr_mov(t, t->in->reg, VREG_TMP1, t->in->opsize);
     /* the mode may have changed */
     o = tr_op(t, IR_IP, t->b->code_size);

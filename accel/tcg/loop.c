@@ -285,7 +285,7 @@ static void find_block(void *cpu, uint64_t mode)
     if (!(c->mode & MODE_CODE64) && st->rip > st->seg[SEG_CS].limit) {
         x86_raise_err(&c->x, EXC_GP, 0);
     }
-    if (!tcg_code_page(c, page, &page_ram)) {
+    if (!tcg_code_page(c, linear, &page_ram)) {
         exec_call_c(fetch_uncached, &c->x, linear, 0);
         x86_raise(&c->x, EXC_UD);
     }

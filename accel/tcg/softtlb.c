@@ -320,8 +320,9 @@ static inline uint8_t *lookup(TcgCpu *c, uint64_t linear, bool write, int kind, 
     return t->host;
 }
 
-bool tcg_code_page(TcgCpu *c, uint64_t page, uint64_t *ram_addr)
+bool tcg_code_page(TcgCpu *c, uint64_t linear, uint64_t *ram_addr)
 {
+    uint64_t page = linear & ~0xfffull;
     int kind = c->mode & MODE_USER ? TLB_USER : TLB_KERNEL;
     XtlbEntry *x = &c->xtlb[((page >> 12) ^ (page >> 21)) & (XTLB_ENTRIES - 1)];
     unsigned bit = (page >> 12) & 1023;
@@ -337,7 +338,7 @@ bool tcg_code_page(TcgCpu *c, uint64_t page, uint64_t *ram_addr)
         if (w.fault & WALK_NONCANONICAL) {
             x86_raise_err(&c->x, EXC_GP, 0);
         }
-        c->x.st.cr2 = page;
+        c->x.st.cr2 = linear;
         x86_raise_err(&c->x, EXC_PF, w.fault & 0x1f);
     }
     r = ram_range(c, w.phys);

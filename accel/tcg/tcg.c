@@ -243,6 +243,7 @@ static bool wake_up(TcgCpu *c)
         cpu_lower(&c->x.cpu, CPU_EVENT_INIT);
         x86_cpu_reset(&c->x, false);
         x86_tlb_flush_all(&c->x);
+        x86_tlb_switch(&c->x, false);
         x86_mode_changed(&c->x);
     }
     if (events & CPU_EVENT_SIPI) {

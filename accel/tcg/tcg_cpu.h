@@ -125,8 +125,8 @@ void tlb_init(TcgCpu *c);        /* not GPR-only: softtlb_alloc.c */
 void tlb_fini(TcgCpu *c);
 HostSlowResult tcg_mem_slow(void *cpu, uint64_t addr, uint64_t desc);
 void tcg_mem_commit(void *cpu, uint64_t rflags, uint64_t flags_host);
-/* Physical RAM address (ram_base numbering) of the code page at linear PAGE; raises #PF. False: no RAM. */
-bool tcg_code_page(TcgCpu *c, uint64_t page, uint64_t *ram_addr);
+/* RAM address (ram_base numbering) of the page that holds code at LINEAR; raises #PF. False: no RAM. */
+bool tcg_code_page(TcgCpu *c, uint64_t linear, uint64_t *ram_addr);
 /* Makes entries through which the RAM page at host address HOST could be written go through the slow
  * path again. */
 void tlb_protect(TcgCpu *c, const uint8_t *host);

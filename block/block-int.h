@@ -187,7 +187,8 @@ int64_t block_file_disk_usage(BlockNode *n);
 /* Reserves host storage for [OFFSET, OFFSET + BYTES). */
 int block_co_file_allocate(BlockNode *n, uint64_t offset, uint64_t bytes);
 
-/* block/file-lock.c: 0, or -1 with ERR naming the lock that another process holds. */
+/* block/file-lock.c, in a coroutine: 0, or -1 with ERR naming the lock that another process holds.
+ */
 int block_file_lock(int fd, const char *filename, bool writable, BlockLocking locking,
                     GError **err);
 

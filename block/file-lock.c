@@ -51,13 +51,10 @@ static int refuse(GError **err, const char *filename, const char *kind, const ch
     return -1;
 }
 
-int block_file_lock(int fd, const char *filename, bool writable, BlockLocking locking, GError **err)
+static int try_lock(int fd, const char *filename, bool writable, BlockLocking locking, GError **err)
 {
     int r;
 
-    if (locking == BLOCK_LOCKING_OFF) {
-        return 0;
-    }
     for (size_t i = 0; i < G_N_ELEMENTS(perms); i++) {
         bool need = writable ? perms[i].writer_needs : perms[i].reader_needs;
 
@@ -107,4 +104,37 @@ unsupported:
         return -1;
     }
     return 0; /* auto: file systems without locks are used without them */
+}
+
+static void unlock_all(int fd)
+{
+    struct flock fl = {.l_whence = SEEK_SET, .l_start = LOCK_NEED_BASE, .l_type = F_UNLCK};
+
+    fl.l_len = 2 * (LOCK_REFUSE_BASE - LOCK_NEED_BASE);
+    fcntl(fd, F_OFD_SETLK, &fl);
+}
+
+/*
+ * A process that is killed with requests on an io_uring has its files closed by the kernel a little
+ * later (up to 100 ms were seen), so a busy image is asked for again before it is refused.
+ */
+int block_file_lock(int fd, const char *filename, bool writable, BlockLocking locking, GError **err)
+{
+    enum { TRIES = 25, PAUSE_NS = 10 * 1000 * 1000 };
+
+    for (int i = 0; locking != BLOCK_LOCKING_OFF; i++) {
+        GError *why = NULL;
+
+        if (try_lock(fd, filename, writable, locking, &why) == 0) {
+            break;
+        }
+        if (i == TRIES) {
+            g_propagate_error(err, why);
+            return -1;
+        }
+        g_error_free(why);
+        unlock_all(fd);
+        io_co_sleep(PAUSE_NS);
+    }
+    return 0;
 }

@@ -172,6 +172,11 @@ char *block_path_combine(const char *image, const char *name)
 {
     g_autofree char *dir = NULL;
 
+    if (g_str_has_prefix(name, "file:")) {
+        name += strlen("file:");
+    } else if (name[strcspn(name, ":/")] == ':') {
+        return g_strdup(name); /* another protocol's name, refused when it is opened */
+    }
     if (g_path_is_absolute(name) || !image || !*image) {
         return g_strdup(name);
     }

@@ -129,11 +129,25 @@ $(filter-out $(B)/tests/cpu-oracle,$(TESTS)) $(FUZZERS): \
 
 # ROM images for the tests of guests.
 STATE_ROMS := $(patsubst tests/guest/state/%.S,$(B)/tests/guest/state-%.bin,$(wildcard tests/guest/state/*.S))
-ROMS := $(STATE_ROMS)
-tests: $(ROMS)
+TEST_KERNEL := $(B)/tests/guest/kernel.bin
+tests: $(STATE_ROMS) $(TEST_KERNEL)
 $(STATE_ROMS): $(B)/tests/guest/state-%.bin: tests/guest/state/%.S tests/guest/state/rom.inc.h
 	@mkdir -p $(@D)
 	$(call quiet,ROM,$@)$(CC) -c -I. -o $@.o $< && ld -Ttext=0 --oformat binary -o $@ $@.o
+
+# The test kernel uses no vector registers but where its tests do.
+KERNEL_DIR := tests/guest/kernel
+KERNEL_CFLAGS := -std=gnu11 -O1 -g $(WARN) -I. -ffreestanding -fno-pic -mno-red-zone -mgeneral-regs-only \
+    -fno-stack-protector -fno-asynchronous-unwind-tables -mcmodel=small -fcf-protection=none
+KERNEL_SRC := $(wildcard $(KERNEL_DIR)/*.c $(KERNEL_DIR)/*.S)
+KERNEL_OBJ := $(KERNEL_SRC:%=$(B)/guest-obj/%.o)
+$(KERNEL_OBJ): $(B)/guest-obj/%.o: % $(wildcard $(KERNEL_DIR)/*.h)
+	@mkdir -p $(@D)
+	$(call quiet,CC,$<)$(CC) $(KERNEL_CFLAGS) -c -o $@ $<
+$(TEST_KERNEL): $(KERNEL_OBJ) $(KERNEL_DIR)/kernel.ld
+	@mkdir -p $(@D)
+	$(call quiet,ROM,$@)ld -nostdlib -z noexecstack --no-warn-rwx-segments -T $(KERNEL_DIR)/kernel.ld \
+	    -o $@.elf $(KERNEL_OBJ) && objcopy -O binary $@.elf $@
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
@@ -221,7 +235,7 @@ format:
 	    $(shell find tests -name '*.h')
 
 clean:
-	rm -rf build/obj build/tests build/*.a build/emu-* build/flags build/sources build-asan
+	rm -rf build/obj build/guest-obj build/tests build/*.a build/emu-* build/flags build/sources build-asan
 distclean: clean
 	rm -rf build
 

@@ -146,14 +146,34 @@ static uint64_t interpret(void)
     for (int i = 0; i < 1500000; i++) {
         for (size_t pc = 0; pc < sizeof(program); pc++) {
             switch (program[pc]) {
-            case 0: acc += other; break;
-            case 1: acc ^= acc << 7; break;
-            case 2: other = other * 3 + 1; break;
-            case 3: acc -= other >> 3; break;
-            case 4: acc = (acc >> 9) | (acc << 55); break;
-            case 5: if (acc & 1) { other++; } break;
-            case 6: { uint64_t t = acc; acc = other; other = t; } break;
-            case 7: acc %= 0xfffffffffffffc5full; break;
+            case 0:
+                acc += other;
+                break;
+            case 1:
+                acc ^= acc << 7;
+                break;
+            case 2:
+                other = other * 3 + 1;
+                break;
+            case 3:
+                acc -= other >> 3;
+                break;
+            case 4:
+                acc = (acc >> 9) | (acc << 55);
+                break;
+            case 5:
+                if (acc & 1) {
+                    other++;
+                }
+                break;
+            case 6: {
+                uint64_t t = acc;
+                acc = other;
+                other = t;
+            } break;
+            case 7:
+                acc %= 0xfffffffffffffc5full;
+                break;
             }
         }
     }

@@ -1,6 +1,6 @@
 /*
- * Packed SSE2: single and double arithmetic, shuffles and integer SIMD on arrays that fit the L2 cache.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * Packed SSE2: single and double arithmetic, shuffles and integer SIMD on arrays that fit the L2
+ * cache. SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <emmintrin.h>
 #include <stdint.h>

@@ -1,0 +1,133 @@
+/*
+ * Interrupts: 8259 and 8254, the local APIC's timer and self-interrupts, HLT, and the shadows of
+ * STI and MOV SS (SDM 3A 6.8, 10). SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "tests/guest/kernel/kernel.h"
+
+enum { PIC_BASE = 0x20, APIC_VECTOR = 0x70, HIGH_VECTOR = 0x90 };
+
+static volatile int pic_ticks, apic_ticks, order[4], order_count;
+static volatile uint64_t last_rip;
+extern const uint8_t behind_sti[], behind_shadow[];
+
+static bool count(Frame *frame)
+{
+    last_rip = frame->rip;
+    if (frame->vector == PIC_BASE) {
+        pic_ticks++;
+        outb(0x20, 0x20);
+        return true;
+    }
+    if (frame->vector == APIC_VECTOR || frame->vector == HIGH_VECTOR) {
+        apic_ticks++;
+        if (order_count < 4) {
+            order[order_count++] = (int)frame->vector;
+        }
+        *lapic(0xb0) = 0;
+        return true;
+    }
+    return false;
+}
+
+static void start_pit(unsigned divisor)
+{
+    outb(0x43, 0x34);
+    outb(0x40, (uint8_t)divisor);
+    outb(0x40, (uint8_t)(divisor >> 8));
+}
+
+static void self_interrupt(unsigned vector)
+{
+    *lapic(0x300) = 0x40000 | vector;
+    while (*lapic(0x300) & 0x1000) {
+    }
+}
+
+void test_interrupts(void)
+{
+    set_handler(count);
+
+    /* The 8259 delivers the timer through the local APIC's LINT0 as ExtINT. */
+    *lapic(0xf0) = 0x1ff;
+    *lapic(0x350) = 0x700;
+    outb(0x20, 0x11);
+    outb(0x21, PIC_BASE);
+    outb(0x21, 4);
+    outb(0x21, 1);
+    outb(0xa0, 0x11);
+    outb(0xa1, PIC_BASE + 8);
+    outb(0xa1, 2);
+    outb(0xa1, 1);
+    outb(0x21, 0xfe);
+    outb(0xa1, 0xff);
+    start_pit(11932); /* 100 Hz */
+    for (int i = 0; i < 5; i++) {
+        int before = pic_ticks;
+        while (pic_ticks == before) {
+            asm volatile("sti; hlt; cli" : : : "memory");
+        }
+    }
+    check(pic_ticks >= 5, "the timer's interrupts wake HLT");
+    int before = pic_ticks;
+    asm volatile("sti" : : : "memory");
+    while (pic_ticks < before + 3) {
+        asm volatile("pause");
+    }
+    asm volatile("cli" : : : "memory");
+    check(true, "and interrupt a loop");
+    before = pic_ticks;
+    for (uint64_t start = rdtsc(); rdtsc() - start < 100000000;) {
+    }
+    check(pic_ticks == before, "with IF clear nothing comes");
+    outb(0x21, 0xff);
+
+    /* Self-interrupts: at once, at the right place, by priority. */
+    asm volatile("cli");
+    apic_ticks = 0;
+    self_interrupt(APIC_VECTOR);
+    check(apic_ticks == 0, "a self-interrupt waits for IF");
+    asm volatile("sti; nop; .globl behind_sti; behind_sti: nop; nop; cli" : : : "memory");
+    check(apic_ticks == 1 && last_rip == (uint64_t)behind_sti,
+          "STI lets one instruction pass first");
+    self_interrupt(APIC_VECTOR);
+    asm volatile("mov %%ss, %%eax; pushf; orq $0x200, (%%rsp); nop; popf; nop; cli"
+                 :
+                 :
+                 : "rax", "memory");
+    check(apic_ticks == 2, "POPF that sets IF lets it in");
+    order_count = 0;
+    self_interrupt(APIC_VECTOR);
+    self_interrupt(HIGH_VECTOR);
+    asm volatile("sti; nop; nop; cli" : : : "memory");
+    check(order_count == 2 && order[0] == HIGH_VECTOR && order[1] == APIC_VECTOR,
+          "the higher vector comes first");
+    apic_ticks = 0;
+    WRITE_CR(8, 8);
+    self_interrupt(APIC_VECTOR);
+    asm volatile("sti; nop; nop; nop; cli" : : : "memory");
+    check(apic_ticks == 0, "CR8 holds lower priorities back");
+    asm volatile("sti" : : : "memory");
+    WRITE_CR(8, 0);
+    asm volatile("nop; nop; cli" : : : "memory");
+    check(apic_ticks == 1, "and lets them in when lowered");
+
+    /* The local APIC's timer, one shot and periodic. */
+    apic_ticks = 0;
+    *lapic(0x3e0) = 0xb;
+    *lapic(0x320) = APIC_VECTOR;
+    *lapic(0x380) = 1000000;
+    while (!apic_ticks) {
+        asm volatile("sti; hlt; cli" : : : "memory");
+    }
+    check(apic_ticks == 1 && *lapic(0x390) == 0, "the APIC timer fires once");
+    *lapic(0x320) = 0x20000 | APIC_VECTOR;
+    *lapic(0x380) = 1000000;
+    while (apic_ticks < 4) {
+        asm volatile("sti; hlt; cli" : : : "memory");
+    }
+    *lapic(0x380) = 0;
+    *lapic(0x320) = 0x10000;
+    check(apic_ticks >= 4, "and periodically");
+    asm volatile("sti; nop; nop; cli" : : : "memory");
+    set_handler(0);
+}

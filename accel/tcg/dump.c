@@ -7,6 +7,7 @@
 #include <capstone/capstone.h>
 #include <inttypes.h>
 
+#include "accel/tcg/loop.h"
 #include "util/log.h"
 
 static void disassemble(unsigned item, cs_mode mode, const uint8_t *code, size_t len, uint64_t addr)
@@ -29,6 +30,23 @@ static void disassemble(unsigned item, cs_mode mode, const uint8_t *code, size_t
         cs_free(insn, n);
     }
     cs_close(&handle);
+}
+
+uint64_t tcg_log_exec(X86Cpu *cpu, uint64_t block, uint64_t reason)
+{
+    const Block *b = (const Block *)(uintptr_t)block;
+    static const char *const reasons[] = {"next", "link", "dispatch", "exception", "restart", "halt",
+                                          "triple fault"};
+
+    log_printf(LOG_EXEC, "cpu %d: %04x:%016" PRIx64 " ram %" PRIx64 " mode %04x after %s\n",
+               cpu->cpu.index, cpu->st.seg[SEG_CS].selector, cpu->st.rip, b->ram_addr, b->mode,
+               reason < G_N_ELEMENTS(reasons) ? reasons[reason] : "?");
+    if (log_enabled(LOG_CPU)) {
+        g_autoptr(GString) s = g_string_new(NULL);
+        x86_print_registers(cpu, s);
+        log_printf(LOG_CPU, "%s", s->str);
+    }
+    return 0;
 }
 
 void dump_block(TcgAccel *a, const TranslateRequest *req, const IrBlock *ir, const Block *b)

@@ -12,6 +12,7 @@
 #include "accel/tcg/tcg_accel.h"
 #include "target-x86/helpers.h"
 #include "target-x86/helpers_impl.h"
+#include "util/log.h"
 
 /* ---- services ---- */
 
@@ -157,7 +158,9 @@ void x86_set_tsc(X86Cpu *cpu, uint64_t value)
 
 void tcg_ctx_changed(TcgCpu *c)
 {
-    c->ctx = c->mode | (uint64_t)c->set->gen << 32;
+    /* an IP means different code under another CS base */
+    c->ctx = c->mode | (uint64_t)c->set->gen << MODE_BITS |
+             (c->mode & MODE_CODE64 ? 0 : c->x.st.seg[SEG_CS].base << 32);
     c->tlb = c->set->e[c->kind];
 }
 
@@ -467,13 +470,16 @@ int tcg_loop(TcgCpu *c)
             flushes = c->accel->flushes; /* the edge is gone with its block */
             edge = NULL;
         }
-        if (edge && !one && b->page2 == NO_RAM_ADDR) {
+        if (edge && !one && b->page2 == NO_RAM_ADDR && !log_enabled(LOG_NOCHAIN)) {
             exec_call_c(link_thunk, &c->x, (uint64_t)(uintptr_t)edge, (uint64_t)(uintptr_t)b);
         }
         edge = NULL;
         if (one) {
             st->int_shadow = 0;
             c->poll = 1;
+        }
+        if (log_enabled(LOG_EXEC | LOG_CPU)) {
+            exec_call_c(tcg_log_exec, &c->x, (uint64_t)(uintptr_t)b, reason);
         }
         c->running = b;
         c->fl_saved = flags_pack(st->rflags);

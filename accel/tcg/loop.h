@@ -23,5 +23,7 @@ void tcg_call_helper_end(void *cpu, uint64_t a, uint64_t b, uint64_t desc);
 
 /* tcg.c, through exec_call_c: code was fetched from LINEAR, where there is no RAM. */
 uint64_t tcg_log_bad_fetch(X86Cpu *cpu, uint64_t linear);
+/* Likewise: -d exec and -d cpu: the loop is about to enter BLOCK; what ended the run before. */
+uint64_t tcg_log_exec(X86Cpu *cpu, uint64_t block, uint64_t reason);
 
 #endif

@@ -39,8 +39,26 @@ static void entry_clear(TlbEntry *e, unsigned i)
 
 /* ---- flushing ---- */
 
+/* Generations have GEN_BITS bits: when they are used up, everything tagged with one is dropped. */
+static void restart_gens(TcgCpu *c)
+{
+    for (int i = 0; i < JC_ENTRIES; i++) {
+        c->jc[i].ctx = UINT64_MAX;
+    }
+    for (int i = 0; i < XTLB_ENTRIES; i++) {
+        c->xtlb[i].gen = 0;
+    }
+    c->gen_counter = 0;
+    for (int i = 0; i < TLB_SETS; i++) {
+        c->sets[i]->gen = ++c->gen_counter;
+    }
+}
+
 static void set_new_gen(TcgCpu *c, TlbSet *s)
 {
+    if (c->gen_counter + 1 == 1u << GEN_BITS) {
+        restart_gens(c);
+    }
     s->gen = ++c->gen_counter;
     for (int i = 0; i < 16; i++) {
         s->exec_seen[i] = 0;

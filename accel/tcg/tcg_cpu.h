@@ -21,6 +21,7 @@ enum {
     TLB_SETS = 8,         /* address spaces kept at a time */
     JC_BITS = 12, JC_ENTRIES = 1 << JC_BITS,
     XTLB_ENTRIES = 512,
+    GEN_BITS = 32 - MODE_BITS,
     BOUNCE_SIZE = 1024,
 };
 

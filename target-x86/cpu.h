@@ -122,6 +122,10 @@ typedef struct X86TableReg {
 
 enum { X86_MTRR_VAR = 8, X86_XSAVE_SIZE = 4096, X86_MCE_BANKS = 10 };
 
+/* X86State.exc_pending: an exception or external interrupt whose delivery has begun, or an exception
+ * that was raised and has not changed any register yet (its payload goes to CR2 or DR6). */
+enum { X86_EVENT_NONE, X86_EVENT_EXCEPTION, X86_EVENT_INTERRUPT, X86_EVENT_EXCEPTION_RAISED };
+
 typedef struct X86State {
     uint64_t gpr[16]; /* in encoding order: rax rcx rdx rbx rsp rbp rsi rdi r8.. */
     uint64_t rip;     /* offset in CS */
@@ -148,7 +152,7 @@ typedef struct X86State {
     uint8_t smm;           /* in system management mode */
     uint8_t halted;        /* in HLT */
     uint8_t wait_sipi;     /* an AP before its start-up IPI */
-    uint8_t exc_pending;   /* an exception or interrupt being delivered when the state was taken */
+    uint8_t exc_pending;   /* X86_EVENT_*: what was being delivered when the state was taken */
     uint8_t exc_vector, exc_has_error, exc_is_soft, nmi_pending, smi_pending;
     uint32_t exc_error;
     uint64_t exc_payload;

@@ -104,7 +104,7 @@ static const StateField fields[] = {
     U_MAX(smm, 1),
     U_MAX(halted, 1),
     U_MAX(wait_sipi, 1),
-    U_MAX(exc_pending, 1),
+    U_MAX(exc_pending, X86_EVENT_EXCEPTION_RAISED),
     U(exc_vector),
     U_MAX(exc_has_error, 1),
     U_MAX(exc_is_soft, 1),

@@ -1,0 +1,169 @@
+/*
+ * What the files of this folder share: the accelerator, its vCPUs, and the calls into the kernel.
+ *
+ * Reference throughout: the kernel's Documentation/virt/kvm/api.rst.
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef ACCEL_KVM_KVM_INT_H
+#define ACCEL_KVM_KVM_INT_H
+
+#include <glib.h>
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/accel.h"
+#include "core/machine.h"
+#include "core/memory.h"
+#include "target-x86/cpu.h"
+
+/* Sent to a vCPU's thread to bring it out of KVM_RUN; its handler does nothing. */
+#define KVM_KICK_SIGNAL SIGUSR1
+
+/* An MSR is 16 bytes here; room for every one of the state's table and the MTRRs and MCE banks. */
+enum { KVM_MSR_MAX = 256 };
+
+typedef enum KvmIrqchip { KVM_IRQCHIP_ON, KVM_IRQCHIP_OFF } KvmIrqchip;
+
+/* Capabilities that may be missing, as KVM_CHECK_EXTENSION answers. */
+typedef struct KvmCaps {
+    int irq_routing, pit2, pit_state2, signal_msi;
+    int smm, address_spaces, nr_slots;
+    int tsc_deadline, vcpu_attributes, kvmclock_ctrl, adjust_clock;
+    int exception_payload, sregs2, mce, guest_debug, nested_state, xsave2, max_vcpus;
+} KvmCaps;
+
+typedef struct KvmAccel KvmAccel;
+
+/* The slots of one of KVM's address spaces: 0, and 1 in system management mode. */
+typedef struct KvmSlots {
+    KvmAccel *accel;
+    uint32_t as_id;
+    GArray *slots;      /* KvmSlot, those the kernel has */
+    GArray *gone, *new; /* FlatRange, of the transaction under way */
+    MemListener listener;
+} KvmSlots;
+
+struct KvmAccel {
+    Accel accel; /* first */
+    bool selftest;
+    int irqchip; /* KvmIrqchip */
+
+    int fd, vm_fd;
+    size_t run_size;
+    KvmCaps caps;
+    struct kvm_cpuid2 *cpuid;   /* KVM_GET_SUPPORTED_CPUID */
+    struct kvm_msr_list *msrs;  /* KVM_GET_MSR_INDEX_LIST */
+    KvmSlots slots[2];
+    bool smm_listening;
+
+    /* Holding vCPUs out of KVM_RUN while slots are replaced (memory.c). */
+    pthread_mutex_t hold_mutex;
+    pthread_cond_t hold_cond;
+    _Atomic bool hold;
+    _Atomic bool clock_stale; /* the machine was stopped: KVM's clock went on */
+
+    uint64_t *breakpoints; /* at most 4 */
+    size_t breakpoint_count;
+};
+
+typedef struct KvmCpu {
+    X86Cpu x; /* first */
+    KvmAccel *accel;
+    int fd;
+    struct kvm_run *run;
+    pthread_t thread;
+    _Atomic bool has_thread;
+    _Atomic bool in_run;  /* inside KVM_RUN, or about to be */
+    bool io_pending;      /* an instruction's exit was answered, and KVM has not completed it yet */
+    bool broken;          /* a state could not be loaded: it must not run */
+    bool single_step;
+    bool lapic_pending;   /* LAPIC is to be loaded by the next kvm_put_state() */
+    struct kvm_lapic_state lapic;
+    uint64_t exits, io_exits, mmio_exits;
+} KvmCpu;
+
+static inline KvmCpu *kvm_cpu(Cpu *cpu)
+{
+    return (KvmCpu *)cpu;
+}
+
+static inline KvmAccel *kvm_accel(Accel *accel)
+{
+    return (KvmAccel *)accel;
+}
+
+/* caps.c: fills caps; false with ERR naming what is missing. FD is /dev/kvm. */
+bool kvm_caps_check(int fd, KvmCaps *caps, GError **err);
+
+/* selftest.c: whether this KVM can run a 64-bit kernel, in a VM of its own. */
+bool kvm_selftest(int fd, GError **err);
+/* Installs the kick signal's handler, for the process. */
+void kvm_signal_init(void);
+
+/* memory.c */
+void kvm_memory_init(KvmAccel *a);
+void kvm_memory_fini(KvmAccel *a);
+/* CPU 0's thread: follows what system management mode sees, if the machine has it. */
+void kvm_memory_follow_smm(KvmAccel *a);
+/* What a vCPU calls around KVM_RUN; the first waits while slots change. */
+void kvm_run_enter(KvmCpu *c);
+void kvm_run_leave(KvmCpu *c);
+
+/* cpuid.c */
+bool kvm_cpuid_init(KvmAccel *a, GError **err);
+void kvm_cpu_features(Accel *accel, void *features);
+bool kvm_cpuid_load(KvmCpu *c, GError **err);
+
+/* msrs.c: MSRs of X86State. Both need the state's other parts to be loaded already. */
+bool kvm_msrs_init(KvmAccel *a, GError **err);
+void kvm_msrs_get(KvmCpu *c);
+void kvm_msrs_put(KvmCpu *c);
+bool kvm_msr_listed(const KvmAccel *a, uint32_t index);
+
+/* state.c */
+void kvm_get_state(Cpu *cpu);
+void kvm_put_state(Cpu *cpu);
+/* Tells of a failed call, once a message is worth it. */
+void kvm_cpu_failed(KvmCpu *c, const char *call, int error);
+
+/* clock.c */
+void kvm_tsc_get(KvmCpu *c);
+void kvm_tsc_put(KvmCpu *c);
+/* Makes KVM's clock go on from CLOCK_VM. */
+void kvm_clock_set(KvmAccel *a);
+bool kvm_clock_get(KvmAccel *a, uint64_t *ns);
+
+/* events.c: the CPU's events and a local APIC in user space. */
+/* INIT, SIPI, and what wakes a halted CPU; false: it is to sleep. */
+bool kvm_events_wake(KvmCpu *c);
+/* NMI, SMI and interrupts, before KVM_RUN; after it, what the guest did to TPR and APIC base. */
+void kvm_events_inject(KvmCpu *c);
+void kvm_events_after_run(KvmCpu *c);
+
+/* exits.c: what made KVM_RUN return. True: run on; false: *OUT for the caller. */
+bool kvm_handle_exit(KvmCpu *c, AccelExit *out);
+
+/* vcpu.c */
+Cpu *kvm_cpu_new(Accel *accel, int index, uint32_t apic_id, const void *model, GError **err);
+void kvm_cpu_free(Cpu *cpu);
+bool kvm_cpu_thread_init(Cpu *cpu, GError **err);
+AccelExit kvm_cpu_run(Cpu *cpu);
+void kvm_cpu_kick(Cpu *cpu);
+
+/* irqchip.c */
+bool kvm_irqchip_create(KvmAccel *a, GError **err);
+bool kvm_irqchip_wire(Accel *accel, IrqLine *gsi, int count, GError **err);
+void kvm_msi_deliver(Accel *accel, uint64_t addr, uint32_t data);
+extern const DeviceClass kvm_apic_class, kvm_pic_class, kvm_ioapic_class, kvm_pit_class;
+/* lapic.c: the registers after reset of the APIC with ID. */
+void kvm_lapic_reset(struct kvm_lapic_state *regs, uint32_t id, bool boot_cpu);
+
+/* debug.c */
+bool kvm_set_breakpoints(Accel *accel, const uint64_t *linear, size_t count, GError **err);
+void kvm_set_single_step(Cpu *cpu, bool on);
+
+#endif

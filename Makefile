@@ -120,6 +120,7 @@ $(TOOLS): $(B)/%: $(B)/obj/tools/%.c.o $(B)/libemu.a
 	$(call quiet,LINK,$@)$(link)
 
 $(B)/tests/cpu-oracle: $(B)/obj/tests/cpu/cpu-oracle.c.o $(B)/libtest.a $(B)/libemu.a
+	@mkdir -p $(@D)
 	$(call quiet,LINK,$@)$(link)
 
 $(filter-out $(B)/tests/cpu-oracle,$(TESTS)) $(FUZZERS): \

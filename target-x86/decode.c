@@ -10,12 +10,12 @@
 enum { MAX_INSN = 15 };
 
 /* First row of each opcode; rows of one opcode stand in table order through NEXT. */
-static uint16_t first_row[4][256];
+static uint16_t first_row[6][256];
 static uint16_t next_row[2048];
 
 void insn_init(void)
 {
-    uint16_t last[4][256] = {{0}};
+    uint16_t last[6][256] = {{0}};
 
     memset(first_row, 0, sizeof first_row);
     memset(next_row, 0, sizeof next_row);
@@ -66,6 +66,9 @@ static bool row_matches(const InsnRow *r, const Insn *in, unsigned code_size, ui
         return false;
     }
     if ((r->flags & INSN_I64) && code_size == 8) {
+        return false;
+    }
+    if (in->vex && !r->vvvv && in->vvvv) {
         return false;
     }
     if (r->feature != FEAT_NONE && !(features >> r->feature & 1)) {
@@ -294,6 +297,40 @@ static DecodeResult finish(Reader *r, Insn *in, DecodeResult result)
     return r->pos > MAX_INSN ? DECODE_GP : result;
 }
 
+/*
+ * A VEX prefix (SDM 2A 2.3.5), whose first byte was read. It brings the opcode map, REX's bits and the
+ * mandatory prefix, and excludes 66, F2, F3, LOCK and REX. False: ran out.
+ */
+static bool decode_vex(Reader *r, Insn *in, unsigned code_size, uint8_t *map, bool *valid)
+{
+    static const uint8_t maps[4] = {0xff, 0xff, 4, 5};
+    bool three = in->opcode == 0xc4;
+    uint8_t b1, b2;
+
+    if (!need(r, three ? 3 : 2)) {
+        return false;
+    }
+    *valid = !in->rex && !in->has66 && !in->rep && !in->lock;
+    b1 = r->p[r->pos++];
+    b2 = three ? r->p[r->pos++] : b1;
+    uint8_t m = three ? b1 & 31 : 1;
+    *map = m < 4 ? maps[m] : 0xff;
+    *valid = *valid && *map != 0xff && !(b2 & 4);
+    in->vex = true;
+    in->rex = (b1 & 0x80 ? 0 : 4) | (three && !(b1 & 0x40) ? 2 : 0) | (three && !(b1 & 0x20) ? 1 : 0) |
+              (three && (b2 & 0x80) ? 8 : 0);
+    in->vvvv = (~b2 >> 3) & 15;
+    if (code_size != 8) {
+        in->rex = 0;
+        in->vvvv &= 7;
+    }
+    in->has66 = (b2 & 3) == 1;
+    in->rep = (b2 & 3) == 2 ? 0xf3 : (b2 & 3) == 3 ? 0xf2 : 0;
+    in->opsize = in->rex & 8 ? 8 : 4;
+    in->opcode = r->p[r->pos++];
+    return true;
+}
+
 DecodeResult insn_decode(const uint8_t *code, size_t avail, unsigned code_size, uint64_t features,
                          Insn *in)
 {
@@ -307,7 +344,18 @@ DecodeResult insn_decode(const uint8_t *code, size_t avail, unsigned code_size, 
     }
     set_sizes(in, code_size, has67);
     in->opcode = r.p[r.pos++];
-    if (in->opcode == 0x0f) {
+    bool vex_valid = true;
+    if ((in->opcode == 0xc4 || in->opcode == 0xc5) && code_size != 8 && !need(&r, 1)) {
+        return DECODE_MORE;
+    }
+    if ((in->opcode == 0xc4 || in->opcode == 0xc5) && (code_size == 8 || r.p[r.pos] >= 0xc0)) {
+        if (!decode_vex(&r, in, code_size, &map, &vex_valid)) {
+            return avail > MAX_INSN ? finish(&r, in, DECODE_GP) : DECODE_MORE;
+        }
+        if (!vex_valid) {
+            return finish(&r, in, DECODE_UD);
+        }
+    } else if (in->opcode == 0x0f) {
         if (!need(&r, 1)) {
             return avail > MAX_INSN ? finish(&r, in, DECODE_GP) : DECODE_MORE;
         }

@@ -64,7 +64,7 @@ typedef enum InsnKind {
 /* CPUID features that rows are gated on. */
 typedef enum InsnFeature {
     FEAT_NONE, FEAT_CMOV, FEAT_FPU, FEAT_MMX, FEAT_SSE, FEAT_SSE2, FEAT_SSE3, FEAT_SSSE3, FEAT_SSE41,
-    FEAT_SSE42, FEAT_AES, FEAT_PCLMUL, FEAT_SHA, FEAT_POPCNT, FEAT_LZCNT, FEAT_BMI1, FEAT_MOVBE,
+    FEAT_SSE42, FEAT_AES, FEAT_PCLMUL, FEAT_SHA, FEAT_POPCNT, FEAT_LZCNT, FEAT_BMI1, FEAT_BMI2, FEAT_MOVBE,
     FEAT_CX8, FEAT_CX16, FEAT_RDRAND, FEAT_RDSEED, FEAT_FSGSBASE, FEAT_CLFLUSHOPT, FEAT_CLWB, FEAT_ADX,
     FEAT_LONG, FEAT_3DNOWPREFETCH, FEAT_SSE4A, FEAT_GFNI, FEAT_INVPCID, FEAT_SYSCALL, FEAT_RDTSCP,
     FEAT_COUNT,
@@ -89,7 +89,7 @@ enum {
 };
 
 typedef struct InsnRow {
-    uint8_t map;      /* 0 one byte, 1 0F, 2 0F38, 3 0F3A */
+    uint8_t map;      /* 0 one byte, 1 0F, 2 0F38, 3 0F3A, 4 VEX 0F38, 5 VEX 0F3A */
     uint8_t opcode;
     uint8_t pfx, mod;
     int8_t ext;       /* modrm.reg as opcode extension, -1: none */
@@ -102,6 +102,7 @@ typedef struct InsnRow {
     uint16_t mem_size; /* 0: by the operand kind */
     uint16_t fl_read, fl_write, fl_undef;
     uint16_t flags;   /* INSN_* */
+    uint8_t vvvv;     /* IR_ACC_* of VEX.vvvv, a GPR; 0: must be unused */
     uint8_t feature;
 } InsnRow;
 
@@ -125,7 +126,8 @@ typedef struct Insn {
     uint8_t opcode;
     uint8_t base, index, scale; /* GPR numbers or 0xff */
     bool rip_relative;
-    bool is_mem;
+    bool is_mem, vex;
+    uint8_t vvvv;       /* VEX second operand */
     int64_t disp, imm, imm2;
     uint8_t imm_size;
 } Insn;

@@ -153,6 +153,14 @@ enum { CC0 = O, CC1 = C, CC2 = Z, CC3 = C | Z, CC4 = S, CC5 = P, CC6 = S | O, CC
         FM(o, 3, "fcomp" s, RD, ms), FM(o, 4, "fsub" s, RD, ms), FM(o, 5, "fsubr" s, RD, ms),      \
         FM(o, 6, "fdiv" s, RD, ms), FM(o, 7, "fdivr" s, RD, ms)
 
+/* VEX-encoded: VV is the access to the second register operand */
+#define BMI(m, o, px, x, n, rg, i, vv, fw, fu, ft)                                                 \
+    {                                                                                              \
+        .map = m, .opcode = o, .pfx = px, .mod = MOD_ANY, .ext = x, .name = n, .kind = T_CAPSULE,  \
+        .reg = rg, .rm = K_Y, .imm = i, .acc = RD, .fl_write = fw, .fl_undef = fu,                 \
+        .flags = INSN_REG_W, .vvvv = vv, .feature = ft                                             \
+    }
+
 const InsnRow insn_table[] = {
     /* ---- one-byte map ---- */
     ALU(0x00, "add", RW, 0, 0, INSN_LOCK),
@@ -665,6 +673,21 @@ const InsnRow insn_table[] = {
     VSTR(0x63, "pcmpistri"),
     VU(3, 0xcc, PFX_NP, MOD_ANY, -1, "sha1rnds4", K_VEC, K_VEC, IMM_B, RD, 16, FEAT_SHA),
     X16(3, 0xdf, "aeskeygenassist", IMM_B, FEAT_AES),
+
+    /* ---- VEX 0F 38 and 0F 3A, general registers ---- */
+    BMI(4, 0xf2, PFX_NP, -1, "andn", K_Y, IMM_NONE, RD, Z | S | C | O, A | P, FEAT_BMI1),
+    BMI(4, 0xf3, PFX_NP, 1, "blsr", K_NONE, IMM_NONE, WR, Z | S | C | O, A | P, FEAT_BMI1),
+    BMI(4, 0xf3, PFX_NP, 2, "blsmsk", K_NONE, IMM_NONE, WR, Z | S | C | O, A | P, FEAT_BMI1),
+    BMI(4, 0xf3, PFX_NP, 3, "blsi", K_NONE, IMM_NONE, WR, Z | S | C | O, A | P, FEAT_BMI1),
+    BMI(4, 0xf7, PFX_NP, -1, "bextr", K_Y, IMM_NONE, RD, Z | C | O, A | S | P, FEAT_BMI1),
+    BMI(4, 0xf5, PFX_NP, -1, "bzhi", K_Y, IMM_NONE, RD, Z | S | C | O, A | P, FEAT_BMI2),
+    BMI(4, 0xf5, PFX_F2, -1, "pdep", K_Y, IMM_NONE, RD, 0, 0, FEAT_BMI2),
+    BMI(4, 0xf5, PFX_F3, -1, "pext", K_Y, IMM_NONE, RD, 0, 0, FEAT_BMI2),
+    BMI(4, 0xf6, PFX_F2, -1, "mulx", K_Y, IMM_NONE, WR, 0, 0, FEAT_BMI2),
+    BMI(4, 0xf7, PFX_66, -1, "shlx", K_Y, IMM_NONE, RD, 0, 0, FEAT_BMI2),
+    BMI(4, 0xf7, PFX_F3, -1, "sarx", K_Y, IMM_NONE, RD, 0, 0, FEAT_BMI2),
+    BMI(4, 0xf7, PFX_F2, -1, "shrx", K_Y, IMM_NONE, RD, 0, 0, FEAT_BMI2),
+    BMI(5, 0xf0, PFX_F2, -1, "rorx", K_Y, IMM_B, 0, 0, 0, FEAT_BMI2),
 };
 
 const size_t insn_table_count = sizeof insn_table / sizeof insn_table[0];

@@ -184,6 +184,9 @@ static uint8_t capsule_prefixes(const Insn *in)
     if ((in->row->pfx == PFX_F3 || in->row->pfx == PFX_F2) && !(in->row->flags & INSN_SSE)) {
         p = (uint8_t)((p & ~IR_PFX_66) | (in->opsize == 2 ? IR_PFX_66 : 0));
     }
+    if (in->vex) { /* in the VEX prefix, whatever the code size */
+        p = in->has66 ? IR_PFX_66 : in->rep == 0xf3 ? IR_PFX_F3 : in->rep == 0xf2 ? IR_PFX_F2 : 0;
+    }
     if (in->rex & 8) {
         p |= IR_PFX_W;
     }
@@ -218,6 +221,14 @@ IrOp *tr_capsule(Translator *t)
     c->imm_size = in->imm_size;
     o->imm = in->imm;
     c->may_fault = r->flags & INSN_FAULT;
+    if (in->vex) {
+        c->vex = true;
+        c->map = r->map - 2;
+        if (r->vvvv) {
+            c->vvvv = in->vvvv;
+            c->vvvv_acc = r->vvvv;
+        }
+    }
     if (in->has_modrm) {
         if (r->reg == K_NONE) {
             c->reg_role = IR_ROLE_EXT;

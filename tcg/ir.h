@@ -106,7 +106,8 @@ typedef struct IrCapsule {
     uint8_t rm_role, rm;   /* modrm.rm; with !modrm and GPR: register in the opcode's low bits */
     uint8_t reg_acc, rm_acc; /* IR_ACC_* of the register operands (unpinned ones are loaded/stored) */
     uint8_t imm_size;      /* 0, 1, 2, 4 */
-    uint8_t vvvv;          /* VEX second operand, vreg; VREG_NONE: not a VEX encoding */
+    bool vex;              /* VEX encoding, L = 0 */
+    uint8_t vvvv, vvvv_acc; /* its second register operand, a vreg; VREG_NONE: unused */
     bool may_fault;        /* natively: #DE, #MF, #XM, alignment */
 } IrCapsule;
 

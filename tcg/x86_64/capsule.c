@@ -43,13 +43,17 @@ static Operand operand(Emit *e, uint8_t role, uint8_t num, uint8_t acc, unsigned
     return o;
 }
 
-static void encode(Asm *a, const IrOp *op, const Operand *reg, const Operand *rm)
+static void vex_prefix(Asm *a, const IrCapsule *c, int reg, int base, int vvvv)
 {
-    const IrCapsule *c = &op->cap;
-    bool mem = c->rm_role == IR_ROLE_MEM;
-    int base = mem ? H_TH : rm->host;
+    unsigned pp = c->prefixes & IR_PFX_66 ? 1 : c->prefixes & IR_PFX_F3 ? 2 : c->prefixes & IR_PFX_F2 ? 3 : 0;
 
-    asm_room(a);
+    asm_u8(a, 0xc4);
+    asm_u8(a, (uint8_t)((reg & 8 ? 0 : 0x80) | 0x40 | (base & 8 ? 0 : 0x20) | c->map));
+    asm_u8(a, (uint8_t)((c->prefixes & IR_PFX_W ? 0x80 : 0) | (~vvvv & 15) << 3 | pp));
+}
+
+static void legacy_prefixes(Asm *a, const IrCapsule *c, const Operand *reg, const Operand *rm, int base)
+{
     if (c->prefixes & IR_PFX_LOCK) {
         asm_u8(a, 0xf0);
     }
@@ -69,6 +73,20 @@ static void encode(Asm *a, const IrOp *op, const Operand *reg, const Operand *rm
     }
     if (c->map > 1) {
         asm_u8(a, c->map == 2 ? 0x38 : 0x3a);
+    }
+}
+
+static void encode(Asm *a, const IrOp *op, const Operand *reg, const Operand *rm, int vvvv)
+{
+    const IrCapsule *c = &op->cap;
+    bool mem = c->rm_role == IR_ROLE_MEM;
+    int base = mem ? H_TH : rm->host;
+
+    asm_room(a);
+    if (c->vex) {
+        vex_prefix(a, c, reg->host, base, vvvv);
+    } else {
+        legacy_prefixes(a, c, reg, rm, base);
     }
     if (!c->modrm) {
         asm_u8(a, c->opcode | (c->rm_role == IR_ROLE_GPR ? base & 7 : 0));
@@ -111,6 +129,11 @@ void emit_capsule_native(Emit *e, const IrOp *op)
         rm.host = reg.host;
         rm.rex = reg.rex;
     }
+    Operand vvvv = {.vreg = VREG_NONE};
+    if (c->vvvv != VREG_NONE) {
+        vvvv = operand(e, IR_ROLE_GPR, c->vvvv, c->vvvv_acc, op->size,
+                       c->rm_role == IR_ROLE_MEM ? H_TI : H_TH);
+    }
     if (c->may_fault && e->out->fault_count < HOST_MAX_FAULTS) {
         e->out->faults[e->out->fault_count++] = (HostFault){
             .code_off = (uint16_t)asm_off(&e->a),
@@ -126,10 +149,13 @@ void emit_capsule_native(Emit *e, const IrOp *op)
         if (op->size == 2 || (c->reg_acc & IR_ACC_R)) {
             asm_rr(&e->a, 0x89, true, reg.host, H_TH);
         }
-        encode(&e->a, op, &low, &rm);
+        encode(&e->a, op, &low, &rm, vvvv.host);
         asm_rr(&e->a, 0x89, true, H_TH, reg.host);
     } else {
-        encode(&e->a, op, &reg, &rm);
+        encode(&e->a, op, &reg, &rm, vvvv.host);
+    }
+    if (vvvv.vreg != VREG_NONE && (c->vvvv_acc & IR_ACC_W)) {
+        asm_gs(&e->a, 0x89, true, vvvv.host, emit_vreg_slot(e, vvvv.vreg));
     }
     if (reg.vreg != VREG_NONE && (c->reg_acc & IR_ACC_W)) {
         asm_gs(&e->a, 0x89, true, reg.host, emit_vreg_slot(e, reg.vreg));

@@ -144,6 +144,7 @@ static void generate(Case *c, const InsnRow *r)
     bool w = one_in(2) && r->kind != T_JCC;
     uint8_t rex = (uint8_t)(0x40 | (w ? 8 : 0) | (one_in(2) ? 4 : 0));
     unsigned imm = imm_size(r, p66, w);
+    size_t start = c->len;
 
     if (r->kind == T_PUSH_I || r->kind == T_ENTER) {
         imm = r->imm == IMM_B ? 1 : r->imm == IMM_WB ? 3 : p66 && !w ? 2 : 4;
@@ -164,10 +165,17 @@ static void generate(Case *c, const InsnRow *r)
     } else if (r->pfx == PFX_F2) {
         put(c, 0xf2);
     }
-    if (rex != 0x40 || one_in(4)) {
+    if (r->map >= 4) {
+        static const uint8_t pp[] = {[PFX_NP] = 0, [PFX_66] = 1, [PFX_F3] = 2, [PFX_F2] = 3};
+        uint8_t vvvv = r->vvvv ? (uint8_t)below(16) : 0;
+        c->len = start;
+        put(c, 0xc4);
+        put(c, (uint8_t)((~rex & 7) << 5 | (r->map - 2)));
+        put(c, (uint8_t)((rex & 8) << 4 | (~vvvv & 15) << 3 | pp[r->pfx]));
+    } else if (rex != 0x40 || one_in(4)) {
         put(c, rex);
     }
-    if (r->map) {
+    if (r->map && r->map < 4) {
         put(c, 0x0f);
         if (r->map > 1) {
             put(c, r->map == 2 ? 0x38 : 0x3a);

@@ -211,6 +211,9 @@ call_compat:
     pushq %rbx
     pushq %rbp
     movq %rsp, %rbx
+    /* An interrupt from ring 3 left SS null, which only 64-bit mode can use. */
+    movl $SEL_DATA, %eax
+    movl %eax, %ss
     movl %esi, %esp
     subq $16, %rsp
     movl %edi, 0(%rsp)

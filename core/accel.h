@@ -1,10 +1,9 @@
 /*
  * The accelerator interface: what runs the vCPUs.
  *
- * One implementation is in accel/kvm, one in accel/tcg. The rest of the program sees a Cpu as opaque
- * beyond core/cpu.h; the complete CPU state is target-x86's X86Cpu, which get_state()/put_state()
- * bring up to date and load back.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * One implementation is in accel/kvm, one in accel/tcg. The rest of the program sees a Cpu as
+ * opaque beyond core/cpu.h; the complete CPU state is target-x86's X86Cpu, which
+ * get_state()/put_state() bring up to date and load back. SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef CORE_ACCEL_H
 #define CORE_ACCEL_H
@@ -21,11 +20,11 @@ typedef struct Accel Accel;
 typedef struct MemListener MemListener;
 
 typedef enum AccelExit {
-    ACCEL_EXIT_EVENT,   /* STOP, RESET or another event the loop handles */
-    ACCEL_EXIT_HALTED,  /* HLT with nothing pending (accelerators that let the loop sleep) */
-    ACCEL_EXIT_RESET,   /* triple fault: reset the machine */
-    ACCEL_EXIT_DEBUG,   /* breakpoint, watchpoint or step */
-    ACCEL_EXIT_ERROR,   /* internal error, already reported; the machine stops */
+    ACCEL_EXIT_EVENT,  /* STOP, RESET or another event the loop handles */
+    ACCEL_EXIT_HALTED, /* HLT with nothing pending (accelerators that let the loop sleep) */
+    ACCEL_EXIT_RESET,  /* triple fault: reset the machine */
+    ACCEL_EXIT_DEBUG,  /* breakpoint, watchpoint or step */
+    ACCEL_EXIT_ERROR,  /* internal error, already reported; the machine stops */
 } AccelExit;
 
 typedef enum AccelCap {
@@ -44,8 +43,8 @@ typedef struct AccelClass {
     /* Makes the accelerator ready for MACHINE; false with ERR: it cannot be had, and why. */
     bool (*init)(Accel *accel, Machine *machine, GError **err);
     void (*fini)(Accel *accel);
-    /* After init: what CPU models may use; fills target-x86's CpuFeatures. NULL: what the translator
-     * offers on this host (cpu_features_translator()). */
+    /* After init: what CPU models may use; fills target-x86's CpuFeatures. NULL: what the
+     * translator offers on this host (cpu_features_translator()). */
     void (*cpu_features)(Accel *accel, void *features);
 
     /*
@@ -65,8 +64,8 @@ typedef struct AccelClass {
     void (*put_state)(Cpu *cpu);
 
     bool (*has_cap)(Accel *accel, AccelCap cap);
-    /* With accel->irqchip: fills GSI[0..COUNT-1] with the inputs of the interrupt controllers that the
-     * accelerator holds (PIC and IOAPIC; GSI 0 is the timer's). NULL: it never holds them. */
+    /* With accel->irqchip: fills GSI[0..COUNT-1] with the inputs of the interrupt controllers that
+     * the accelerator holds (PIC and IOAPIC; GSI 0 is the timer's). NULL: it never holds them. */
     bool (*irqchip_wire)(Accel *accel, IrqLine *gsi, int count, GError **err);
     /* With accel->irqchip: a device's write of DATA to ADDR in FEExxxxxh. */
     void (*msi_deliver)(Accel *accel, uint64_t addr, uint32_t data);

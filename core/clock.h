@@ -1,11 +1,10 @@
 /*
  * Clocks and timers. All times are nanoseconds in int64_t.
  *
- * CLOCK_VM runs only while the machine does, and is part of saved state; CLOCK_HOST is the host's UTC
- * (it can jump); CLOCK_RT is CLOCK_MONOTONIC. Timers are kept per clock in a heap with one timerfd
- * each, and fire on the main loop's thread under the machine lock; a CLOCK_VM timer does not fire while
- * the machine is stopped.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * CLOCK_VM runs only while the machine does, and is part of saved state; CLOCK_HOST is the host's
+ * UTC (it can jump); CLOCK_RT is CLOCK_MONOTONIC. Timers are kept per clock in a heap with one
+ * timerfd each, and fire on the main loop's thread under the machine lock; a CLOCK_VM timer does
+ * not fire while the machine is stopped. SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef CORE_CLOCK_H
 #define CORE_CLOCK_H

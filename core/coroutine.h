@@ -1,8 +1,8 @@
 /*
  * Stackful coroutines. A coroutine is created on an I/O thread (core/iothread.h), never changes
- * thread, and runs until it suspends itself. Stacks have a guard page and are pooled per thread; the
- * switch is a few lines of assembly with sanitizer fibre annotations.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * thread, and runs until it suspends itself. Stacks have a guard page and are pooled per thread;
+ * the switch is a few lines of assembly with sanitizer fibre annotations. SPDX-License-Identifier:
+ * GPL-2.0-or-later
  */
 #ifndef CORE_COROUTINE_H
 #define CORE_COROUTINE_H
@@ -19,7 +19,8 @@ void coroutine_enter(Coroutine *co);
 void coroutine_yield(void);
 /* The running coroutine, or NULL. */
 Coroutine *coroutine_self(void);
-/* Enters CO soon: from its own thread's loop when called there, by posting otherwise. Any thread. */
+/* Enters CO soon: from its own thread's loop when called there, by posting otherwise. Any thread.
+ */
 void coroutine_wake(Coroutine *co);
 /* The I/O thread it lives on (NULL for one created outside of any). */
 IoThread *coroutine_thread(const Coroutine *co);

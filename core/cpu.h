@@ -18,16 +18,16 @@ typedef struct Cpu Cpu;
 
 /* Events, in cpu->events. They stay raised until the CPU takes them or the source lowers them. */
 enum {
-    CPU_EVENT_INTR = 1u << 0,   /* maskable interrupt: ask the local APIC (or PIC) for the vector */
+    CPU_EVENT_INTR = 1u << 0, /* maskable interrupt: ask the local APIC (or PIC) for the vector */
     CPU_EVENT_NMI = 1u << 1,
     CPU_EVENT_SMI = 1u << 2,
     CPU_EVENT_INIT = 1u << 3,
-    CPU_EVENT_SIPI = 1u << 4,   /* start-up IPI; its vector is in cpu->sipi_vector */
+    CPU_EVENT_SIPI = 1u << 4, /* start-up IPI; its vector is in cpu->sipi_vector */
     CPU_EVENT_MCE = 1u << 5,
-    CPU_EVENT_STOP = 1u << 8,   /* leave guest code: the machine stops or the thread ends */
-    CPU_EVENT_WORK = 1u << 9,   /* work has been posted (core/safepoint.h) */
+    CPU_EVENT_STOP = 1u << 8, /* leave guest code: the machine stops or the thread ends */
+    CPU_EVENT_WORK = 1u << 9, /* work has been posted (core/safepoint.h) */
     CPU_EVENT_RESET = 1u << 10,
-    CPU_EVENT_KICK = 1u << 11,  /* leave guest code once; carries no more meaning */
+    CPU_EVENT_KICK = 1u << 11, /* leave guest code once; carries no more meaning */
 };
 
 /*
@@ -35,7 +35,8 @@ enum {
  * machine lock; the controller takes it where it must.
  */
 typedef struct CpuIntcOps {
-    /* Acknowledges the highest pending interrupt; its vector, or -1 when there is none after all. */
+    /* Acknowledges the highest pending interrupt; its vector, or -1 when there is none after all.
+     */
     int (*ack)(void *intc);
     /* CR8 / TPR[7:4], 0..15. */
     uint8_t (*get_cr8)(void *intc);
@@ -50,22 +51,22 @@ typedef struct CpuIntcOps {
 
 struct Cpu {
     Machine *machine;
-    int index;                     /* 0.. in order of creation */
+    int index; /* 0.. in order of creation */
     uint32_t apic_id;
     pthread_t thread;
     bool thread_started;
 
-    _Atomic uint32_t events;       /* CPU_EVENT_* */
-    _Atomic uint32_t safe_state;   /* core/safepoint.c's own */
-    _Atomic bool halted;           /* HLT, wait-for-SIPI: sleeping until an event */
+    _Atomic uint32_t events;     /* CPU_EVENT_* */
+    _Atomic uint32_t safe_state; /* core/safepoint.c's own */
+    _Atomic bool halted;         /* HLT, wait-for-SIPI: sleeping until an event */
     _Atomic uint32_t sipi_vector;
-    bool stopped;                  /* machine lock: parked because the machine is stopped */
+    bool stopped; /* machine lock: parked because the machine is stopped */
 
-    const CpuIntcOps *intc_ops;    /* NULL when the accelerator holds the APIC itself */
+    const CpuIntcOps *intc_ops; /* NULL when the accelerator holds the APIC itself */
     void *intc;
 
     struct SafeWorkItem *_Atomic work; /* core/safepoint.c's own: posted work, newest first */
-    _Atomic uint32_t wake;         /* futex word of cpu_sleep_until() */
+    _Atomic uint32_t wake;             /* futex word of cpu_sleep_until() */
 };
 
 /* Raises events and makes the CPU notice: wakes it if halted, else kicks it out of guest code. Any

@@ -2,11 +2,10 @@
  * Devices and buses.
  *
  * A device is one file with one const DeviceClass: name, bus it plugs into, property table, state
- * table, realize and unrealize. Its struct embeds Device first (or PciDevice, IsaDevice..., which do).
- * Life: device_new() sets defaults and -global values, device_set_prop() what the user asked for,
- * device_realize() checks and wires it, device_unrealize() undoes that, device_free().
- * All under the machine lock.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * table, realize and unrealize. Its struct embeds Device first (or PciDevice, IsaDevice..., which
+ * do). Life: device_new() sets defaults and -global values, device_set_prop() what the user asked
+ * for, device_realize() checks and wires it, device_unrealize() undoes that, device_free(). All
+ * under the machine lock. SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef CORE_DEVICE_H
 #define CORE_DEVICE_H
@@ -50,8 +49,7 @@ typedef struct Property {
     const char *description;   /* one line for -device X,help */
 } Property;
 
-#define PROP_FIELD(s, f)                                                                           \
-    .offset = offsetof(s, f), .size = (uint32_t)sizeof(((s *)0)->f)
+#define PROP_FIELD(s, f) .offset = offsetof(s, f), .size = (uint32_t)sizeof(((s *)0)->f)
 
 /* ---- classes ---- */
 
@@ -67,17 +65,18 @@ typedef enum DeviceCategory {
 
 typedef struct DeviceClass {
     const char *name;
-    const char *alias;         /* another name that -device takes, or NULL */
+    const char *alias; /* another name that -device takes, or NULL */
     const char *description;
-    const char *bus_type;      /* "PCI", "ISA", "IDE", "System", ... : the kind of bus it plugs into */
+    const char *bus_type; /* "PCI", "ISA", "IDE", "System", ... : the kind of bus it plugs into */
     DeviceCategory category;
-    size_t size;               /* of the device's struct */
-    const Property *props;     /* its own; ends with PROP_END; may be NULL */
-    const Property *bus_props; /* those all devices on such a bus have (addr, romfile ...), or NULL */
-    const StateTable *state;   /* required; &state_table_none for a device without state */
-    bool user_creatable;       /* by -device */
+    size_t size;           /* of the device's struct */
+    const Property *props; /* its own; ends with PROP_END; may be NULL */
+    const Property
+        *bus_props;          /* those all devices on such a bus have (addr, romfile ...), or NULL */
+    const StateTable *state; /* required; &state_table_none for a device without state */
+    bool user_creatable;     /* by -device */
     bool hotpluggable;
-    const void *bus_class;     /* what the bus needs to know, e.g. PciClass */
+    const void *bus_class; /* what the bus needs to know, e.g. PciClass */
     bool (*realize)(Device *dev, GError **err);
     void (*unrealize)(Device *dev); /* NULL: cannot be removed */
     void (*reset)(Device *dev);
@@ -114,23 +113,24 @@ struct Bus {
 };
 
 Device *device_new(Machine *m, const DeviceClass *cls, const char *id);
-/* Parses VALUE for property NAME. False with ERR naming the device, the property, and what is right. */
+/* Parses VALUE for property NAME. False with ERR naming the device, the property, and what is
+ * right. */
 bool device_set_prop(Device *dev, const char *name, const char *value, GError **err);
 /* The property's value in the syntax of -device; caller frees. NULL: no such property. */
 char *device_get_prop(const Device *dev, const char *name);
 const Property *device_find_prop(const DeviceClass *cls, const char *name);
-/* Puts DEV on BUS (NULL: the machine's root bus) and realizes it. On false DEV is as before and still the
- * caller's. */
+/* Puts DEV on BUS (NULL: the machine's root bus) and realizes it. On false DEV is as before and
+ * still the caller's. */
 bool device_realize(Device *dev, Bus *bus, GError **err);
-/* Unrealizes and frees what sits on its own buses (newest first), then itself, and takes it off its bus.
- * DEV stays the caller's. */
+/* Unrealizes and frees what sits on its own buses (newest first), then itself, and takes it off its
+ * bus. DEV stays the caller's. */
 void device_unrealize(Device *dev);
 /* Unrealizes it if need be; frees its own buses and properties. NULL is fine. */
 void device_free(Device *dev);
 
 /* device_new + properties (name, value, ..., NULL) + device_realize, for machine wiring. */
-Device *device_create(Machine *m, Bus *bus, const DeviceClass *cls, GError **err, ...)
-    G_GNUC_NULL_TERMINATED;
+Device *device_create(Machine *m, Bus *bus, const DeviceClass *cls, GError **err,
+                      ...) G_GNUC_NULL_TERMINATED;
 
 /* NULL for NAME: made of the parent's id or class name. */
 Bus *bus_new(const char *type, const char *name, Device *parent);

@@ -35,19 +35,20 @@ typedef enum ShutdownCause {
     SHUTDOWN_GUEST_POWEROFF, /* ACPI S5 and the like */
     SHUTDOWN_GUEST_RESET,    /* port 92h, CF9h, keyboard controller, triple fault */
     SHUTDOWN_GUEST_PANIC,
-    SHUTDOWN_DEBUG_EXIT,     /* isa-debug-exit; the status is the process's */
+    SHUTDOWN_DEBUG_EXIT, /* isa-debug-exit; the status is the process's */
 } ShutdownCause;
 
 struct Machine {
     AddressSpace memory; /* physical memory as the CPUs see it */
     AddressSpace io;     /* 64 KiB of ports */
-    AddressSpace smm_memory; /* as a CPU in system management mode sees it; root NULL: no SMM here */
+    AddressSpace
+        smm_memory; /* as a CPU in system management mode sees it; root NULL: no SMM here */
     MemRegion *memory_root, *io_root;
-    RamBlock *ram;       /* the guest's main memory: offset 0 is the first byte of low RAM */
-    uint64_t ram_size;   /* bytes */
+    RamBlock *ram;     /* the guest's main memory: offset 0 is the first byte of low RAM */
+    uint64_t ram_size; /* bytes */
     uint64_t below_4g, above_4g; /* bytes of ram mapped at 0 and at 4 GiB */
 
-    Cpu **cpus;          /* cpu_count entries; fixed once the machine runs */
+    Cpu **cpus; /* cpu_count entries; fixed once the machine runs */
     int cpu_count;
     Accel *accel;
 
@@ -62,8 +63,8 @@ struct Machine {
     bool uuid_set;
     int64_t rtc_offset_ns; /* guest's RTC minus host's UTC, set by -rtc base= */
     bool rtc_localtime;
-    GHashTable *globals; /* "driver.property" -> value string, from -global */
-    GSList *firmware_path; /* directories, -L first */
+    GHashTable *globals;         /* "driver.property" -> value string, from -global */
+    GSList *firmware_path;       /* directories, -L first */
     GSList *powerdown_callbacks; /* core/machine.c's own */
 };
 

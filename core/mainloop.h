@@ -1,10 +1,9 @@
 /*
  * The main loop: a GLib main context whose callbacks run under the machine lock.
  *
- * The loop releases the machine lock only while it polls. Everything GLib offers (fds, idle sources,
- * signals) may be attached to main_loop_context(); callbacks then run on the main thread with the
- * machine lock held.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * The loop releases the machine lock only while it polls. Everything GLib offers (fds, idle
+ * sources, signals) may be attached to main_loop_context(); callbacks then run on the main thread
+ * with the machine lock held. SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef CORE_MAINLOOP_H
 #define CORE_MAINLOOP_H

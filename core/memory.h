@@ -2,10 +2,10 @@
  * Guest memory: RAM blocks, a tree of regions, and its flattened view.
  *
  * A MemRegion is a node of the tree: a container, RAM, ROM, an I/O window, or an alias to a part of
- * another region. The tree is changed under the machine lock inside a transaction. At the end of the
- * outermost transaction each address space's sorted FlatView is rebuilt and published whole under
- * RCU (liburcu, QSBR flavour); readers need no lock, and pointers into a view last until the reader's
- * next quiescent state. Listeners (KVM slots, TLB flush) are told the differences.
+ * another region. The tree is changed under the machine lock inside a transaction. At the end of
+ * the outermost transaction each address space's sorted FlatView is rebuilt and published whole
+ * under RCU (liburcu, QSBR flavour); readers need no lock, and pointers into a view last until the
+ * reader's next quiescent state. Listeners (KVM slots, TLB flush) are told the differences.
  *
  * The same tree and the same callback serve memory and ports.
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -32,19 +32,19 @@ typedef enum DirtyClient {
 } DirtyClient;
 
 /*
- * RAM or ROM contents: a memfd (or hugetlbfs / file) mapped shared at HOST for the block's whole life.
- * RAM_BASE places the block in one linear numbering of all blocks (page aligned, from 0 up, not
- * reused), so (ram_base + offset) names a byte of guest memory whatever its guest address is: the
- * translator keys its code by it.
+ * RAM or ROM contents: a memfd (or hugetlbfs / file) mapped shared at HOST for the block's whole
+ * life. RAM_BASE places the block in one linear numbering of all blocks (page aligned, from 0 up,
+ * not reused), so (ram_base + offset) names a byte of guest memory whatever its guest address is:
+ * the translator keys its code by it.
  */
 typedef struct RamBlock {
-    char *name;      /* unique; the name in saved states */
+    char *name; /* unique; the name in saved states */
     uint8_t *host;
-    uint64_t size;   /* bytes, multiple of the page size */
+    uint64_t size; /* bytes, multiple of the page size */
     uint64_t ram_base;
     int fd;
-    bool rom;        /* contents the guest cannot write */
-    uint64_t *dirty[DIRTY_CLIENTS]; /* bitmap of pages per client, NULL while the client is off */
+    bool rom;                         /* contents the guest cannot write */
+    uint64_t *dirty[DIRTY_CLIENTS];   /* bitmap of pages per client, NULL while the client is off */
     uint32_t dirty_on[DIRTY_CLIENTS]; /* how often each client was switched on */
 } RamBlock;
 
@@ -56,23 +56,23 @@ void ram_block_free(RamBlock *block);
 RamBlock *ram_block_from_host(const void *host, uint64_t *offset);
 /* Every block, in order of ram_base; stops when FN returns false. Machine lock held. */
 bool ram_block_foreach(bool (*fn)(RamBlock *block, void *opaque), void *opaque);
-/* The block and offset of linear address RAM_ADDR; NULL when there is none. Lock-free, GPR registers
- * only. */
+/* The block and offset of linear address RAM_ADDR; NULL when there is none. Lock-free, GPR
+ * registers only. */
 RamBlock *ram_block_at(uint64_t ram_addr, uint64_t *offset);
 
 /*
- * Dirty log. Marking is atomic and lock-free. ram_block_written() is what every writer other than the
- * translator's fast path calls after it changed bytes: it marks the display and migration bitmaps
- * and, where a page holds translated code, calls the hook, which drops that code.
+ * Dirty log. Marking is atomic and lock-free. ram_block_written() is what every writer other than
+ * the translator's fast path calls after it changed bytes: it marks the display and migration
+ * bitmaps and, where a page holds translated code, calls the hook, which drops that code.
  */
 void ram_block_written(RamBlock *block, uint64_t offset, uint64_t len);
 /*
- * The part of it without the hook, compiled with GPR registers only: marks the pages, and returns true
- * when one of them holds translated code. The translator's slow path for stores calls it.
+ * The part of it without the hook, compiled with GPR registers only: marks the pages, and returns
+ * true when one of them holds translated code. The translator's slow path for stores calls it.
  */
 bool ram_dirty_mark(RamBlock *block, uint64_t offset, uint64_t len);
-/* Marks pages for display and migration by a bitmap (bit 0: the page at OFFSET), for an accelerator's
- * SYNC. */
+/* Marks pages for display and migration by a bitmap (bit 0: the page at OFFSET), for an
+ * accelerator's SYNC. */
 void ram_dirty_mark_bitmap(RamBlock *block, uint64_t offset, const uint64_t *bits, uint64_t pages);
 typedef void (*RamCodeHook)(void *opaque, uint64_t ram_addr, uint64_t len);
 void ram_set_code_hook(RamCodeHook hook, void *opaque);
@@ -80,16 +80,16 @@ void ram_set_code_hook(RamCodeHook hook, void *opaque);
 void dirty_log_enable(RamBlock *block, DirtyClient client);
 void dirty_log_disable(RamBlock *block, DirtyClient client);
 /*
- * Copies the pages' bits of [offset, offset+len) to OUT (bit 0: the page at offset) and clears them,
- * fetching what the accelerator gathered first and making it notice later writes, before it returns:
- * what is read from the pages afterwards is at least as new as the bits. Machine lock held.
- * Returns true if any bit was set.
+ * Copies the pages' bits of [offset, offset+len) to OUT (bit 0: the page at offset) and clears
+ * them, fetching what the accelerator gathered first and making it notice later writes, before it
+ * returns: what is read from the pages afterwards is at least as new as the bits. Machine lock
+ * held. Returns true if any bit was set.
  */
 bool dirty_log_take(RamBlock *block, DirtyClient client, uint64_t offset, uint64_t len,
                     uint64_t *out);
 
-/* The accelerator's part of the log: SYNC adds its bits to the block's bitmaps, CLEARED makes it log
- * the range anew (protect pages, shoot down TLBs). Either may be NULL. */
+/* The accelerator's part of the log: SYNC adds its bits to the block's bitmaps, CLEARED makes it
+ * log the range anew (protect pages, shoot down TLBs). Either may be NULL. */
 typedef struct DirtyAccelOps {
     void (*sync)(void *opaque, RamBlock *block, uint64_t offset, uint64_t len);
     void (*cleared)(void *opaque, RamBlock *block, uint64_t offset, uint64_t len);
@@ -104,10 +104,10 @@ typedef struct AddressSpace AddressSpace;
 
 /*
  * Access callbacks. ADDR is relative to the region. SIZE is 1, 2, 4 or 8 and lies in [min_size,
- * max_size]: wider guest accesses are split; of a narrower one, a read is widened to the aligned unit of
- * min_size around it and cut, a write becomes one of that unit with zeros in the other bytes. Zero sizes
- * mean 1 and 4. Values are little-endian integers. Called
- * with the machine lock held unless LOCK_FREE.
+ * max_size]: wider guest accesses are split; of a narrower one, a read is widened to the aligned
+ * unit of min_size around it and cut, a write becomes one of that unit with zeros in the other
+ * bytes. Zero sizes mean 1 and 4. Values are little-endian integers. Called with the machine lock
+ * held unless LOCK_FREE.
  */
 typedef struct MemOps {
     uint64_t (*read)(void *opaque, hwaddr addr, unsigned size);
@@ -130,9 +130,9 @@ void mem_region_free(MemRegion *mr);
 void mem_region_add(MemRegion *parent, hwaddr offset, MemRegion *child, int priority);
 void mem_region_remove(MemRegion *child);
 void mem_region_set_enabled(MemRegion *mr, bool enabled);
-void mem_region_set_offset(MemRegion *mr, hwaddr offset);       /* moves it inside its parent */
+void mem_region_set_offset(MemRegion *mr, hwaddr offset); /* moves it inside its parent */
 void mem_region_set_alias_offset(MemRegion *mr, uint64_t offset);
-void mem_region_set_readonly(MemRegion *mr, bool readonly);     /* RAM, or an alias to RAM */
+void mem_region_set_readonly(MemRegion *mr, bool readonly); /* RAM, or an alias to RAM */
 void mem_region_set_size(MemRegion *mr, uint64_t size);
 bool mem_region_enabled(const MemRegion *mr);
 const char *mem_region_name(const MemRegion *mr);
@@ -146,7 +146,7 @@ void mem_transaction_commit(void);
 /* ---- views ---- */
 
 typedef struct FlatRange {
-    hwaddr base;     /* guest address */
+    hwaddr base; /* guest address */
     uint64_t size;
     MemRegion *region;
     uint64_t region_offset; /* of base, within region */
@@ -163,13 +163,13 @@ typedef struct FlatView {
 struct AddressSpace {
     const char *name;
     MemRegion *root;
-    FlatView *view;   /* RCU */
+    FlatView *view; /* RCU */
     GPtrArray *listeners;
 };
 
 void address_space_init(AddressSpace *as, MemRegion *root, const char *name);
-/* Takes AS out of the list of spaces that follow their trees; its listeners are told that all is gone.
- * AS may be freed afterwards by call_rcu, or at once if no other thread reads it. */
+/* Takes AS out of the list of spaces that follow their trees; its listeners are told that all is
+ * gone. AS may be freed afterwards by call_rcu, or at once if no other thread reads it. */
 void address_space_fini(AddressSpace *as);
 /* The current view. GPR registers only. The calling thread is a registered, online QSBR reader. */
 const FlatView *address_space_view(const AddressSpace *as);
@@ -194,17 +194,18 @@ void address_space_unlisten(AddressSpace *as, const MemListener *listener);
 typedef enum MemResult { MEM_OK, MEM_UNASSIGNED } MemResult;
 
 /*
- * An access to one region, as MemOps describes, of any SIZE 1, 2, 4 or 8 at OFFSET of an I/O region. The
- * caller holds the machine lock unless mem_region_lock_free(). For the translator's I/O path, which has
- * the range already.
+ * An access to one region, as MemOps describes, of any SIZE 1, 2, 4 or 8 at OFFSET of an I/O
+ * region. The caller holds the machine lock unless mem_region_lock_free(). For the translator's I/O
+ * path, which has the range already.
  */
 uint64_t mem_region_io_read(MemRegion *mr, hwaddr offset, unsigned size);
 void mem_region_io_write(MemRegion *mr, hwaddr offset, uint64_t value, unsigned size);
 bool mem_region_lock_free(const MemRegion *mr);
 
 /*
- * Copies between BUF and the address space; RAM lock-free, I/O under the machine lock, which is taken
- * here when the caller does not hold it. Unassigned memory reads as all ones; writes to it are lost.
+ * Copies between BUF and the address space; RAM lock-free, I/O under the machine lock, which is
+ * taken here when the caller does not hold it. Unassigned memory reads as all ones; writes to it
+ * are lost.
  */
 MemResult address_space_read(AddressSpace *as, hwaddr addr, void *buf, uint64_t len);
 MemResult address_space_write(AddressSpace *as, hwaddr addr, const void *buf, uint64_t len);
@@ -217,7 +218,8 @@ MemResult address_space_write_rom(AddressSpace *as, hwaddr addr, const void *buf
 /*
  * Direct access for DMA: a host pointer to [addr, addr+*len) and, in *len, how much of it is
  * contiguous RAM (0 and NULL when ADDR is no RAM, or read-only and WRITE is set). Pins nothing: RAM
- * blocks live as long as the machine. After writing, call address_space_unmap with what was written.
+ * blocks live as long as the machine. After writing, call address_space_unmap with what was
+ * written.
  */
 void *address_space_map(AddressSpace *as, hwaddr addr, uint64_t *len, bool write);
 void address_space_unmap(AddressSpace *as, void *host, uint64_t len, bool written);

@@ -107,7 +107,7 @@ struct StateTable {
 void state_save(const StateTable *table, void *opaque, GByteArray *out);
 /* Loads it from DATA[*POS..LEN) and moves *POS behind it; false with ERR set when it does not fit,
  * OPAQUE then being in an undefined but safe state. */
-bool state_load(const StateTable *table, void *opaque, const uint8_t *data, size_t len,
-                size_t *pos, GError **err);
+bool state_load(const StateTable *table, void *opaque, const uint8_t *data, size_t len, size_t *pos,
+                GError **err);
 
 #endif

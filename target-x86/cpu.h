@@ -21,23 +21,23 @@ enum { R_RAX, R_RCX, R_RDX, R_RBX, R_RSP, R_RBP, R_RSI, R_RDI, R_R8, R_R15 = 15 
 enum { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_COUNT };
 
 /* RFLAGS */
-#define FLAG_CF   (1u << 0)
-#define FLAG_PF   (1u << 2)
-#define FLAG_AF   (1u << 4)
-#define FLAG_ZF   (1u << 6)
-#define FLAG_SF   (1u << 7)
-#define FLAG_TF   (1u << 8)
-#define FLAG_IF   (1u << 9)
-#define FLAG_DF   (1u << 10)
-#define FLAG_OF   (1u << 11)
-#define FLAG_IOPL (3u << 12)
-#define FLAG_NT   (1u << 14)
-#define FLAG_RF   (1u << 16)
-#define FLAG_VM   (1u << 17)
-#define FLAG_AC   (1u << 18)
-#define FLAG_VIF  (1u << 19)
-#define FLAG_VIP  (1u << 20)
-#define FLAG_ID   (1u << 21)
+#define FLAG_CF     (1u << 0)
+#define FLAG_PF     (1u << 2)
+#define FLAG_AF     (1u << 4)
+#define FLAG_ZF     (1u << 6)
+#define FLAG_SF     (1u << 7)
+#define FLAG_TF     (1u << 8)
+#define FLAG_IF     (1u << 9)
+#define FLAG_DF     (1u << 10)
+#define FLAG_OF     (1u << 11)
+#define FLAG_IOPL   (3u << 12)
+#define FLAG_NT     (1u << 14)
+#define FLAG_RF     (1u << 16)
+#define FLAG_VM     (1u << 17)
+#define FLAG_AC     (1u << 18)
+#define FLAG_VIF    (1u << 19)
+#define FLAG_VIP    (1u << 20)
+#define FLAG_ID     (1u << 21)
 #define FLAG_STATUS (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF)
 
 #define CR0_PE (1u << 0)
@@ -72,17 +72,32 @@ enum { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_COUNT };
 #define CR4_SMAP       (1u << 21)
 #define CR4_PKE        (1u << 22)
 
-#define EFER_SCE (1u << 0)
-#define EFER_LME (1u << 8)
-#define EFER_LMA (1u << 10)
-#define EFER_NXE (1u << 11)
+#define EFER_SCE    (1u << 0)
+#define EFER_LME    (1u << 8)
+#define EFER_LMA    (1u << 10)
+#define EFER_NXE    (1u << 11)
 #define EFER_AIBRSE (1u << 21) /* automatic IBRS (AMD) */
 
 /* Exception vectors */
 enum {
-    EXC_DE = 0, EXC_DB = 1, EXC_NMI = 2, EXC_BP = 3, EXC_OF = 4, EXC_BR = 5, EXC_UD = 6,
-    EXC_NM = 7, EXC_DF = 8, EXC_TS = 10, EXC_NP = 11, EXC_SS = 12, EXC_GP = 13, EXC_PF = 14,
-    EXC_MF = 16, EXC_AC = 17, EXC_MC = 18, EXC_XM = 19,
+    EXC_DE = 0,
+    EXC_DB = 1,
+    EXC_NMI = 2,
+    EXC_BP = 3,
+    EXC_OF = 4,
+    EXC_BR = 5,
+    EXC_UD = 6,
+    EXC_NM = 7,
+    EXC_DF = 8,
+    EXC_TS = 10,
+    EXC_NP = 11,
+    EXC_SS = 12,
+    EXC_GP = 13,
+    EXC_PF = 14,
+    EXC_MF = 16,
+    EXC_AC = 17,
+    EXC_MC = 18,
+    EXC_XM = 19,
 };
 
 /* #PF error code */
@@ -90,23 +105,23 @@ enum { PF_P = 1, PF_W = 2, PF_U = 4, PF_RSVD = 8, PF_I = 16 };
 
 /*
  * A segment register. ATTR holds the descriptor's attribute bits as in descriptor bytes 5 and 6:
- * type [3:0], S [4], DPL [6:5], P [7], AVL [12], L [13], D/B [14], G [15]; and ATTR_UNUSABLE for a null
- * selector. LIMIT is in bytes (G applied).
+ * type [3:0], S [4], DPL [6:5], P [7], AVL [12], L [13], D/B [14], G [15]; and ATTR_UNUSABLE for a
+ * null selector. LIMIT is in bytes (G applied).
  */
-#define SEG_ATTR_TYPE     0x000fu
-#define SEG_ATTR_ACCESSED 0x0001u
-#define SEG_ATTR_RW       0x0002u /* data: writable; code: readable */
-#define SEG_ATTR_DC       0x0004u /* data: expand-down; code: conforming */
-#define SEG_ATTR_CODE     0x0008u
-#define SEG_ATTR_S        0x0010u
+#define SEG_ATTR_TYPE      0x000fu
+#define SEG_ATTR_ACCESSED  0x0001u
+#define SEG_ATTR_RW        0x0002u /* data: writable; code: readable */
+#define SEG_ATTR_DC        0x0004u /* data: expand-down; code: conforming */
+#define SEG_ATTR_CODE      0x0008u
+#define SEG_ATTR_S         0x0010u
 #define SEG_ATTR_DPL_SHIFT 5
-#define SEG_ATTR_DPL      0x0060u
-#define SEG_ATTR_P        0x0080u
-#define SEG_ATTR_AVL      0x1000u
-#define SEG_ATTR_L        0x2000u
-#define SEG_ATTR_DB       0x4000u
-#define SEG_ATTR_G        0x8000u
-#define SEG_ATTR_UNUSABLE 0x10000u
+#define SEG_ATTR_DPL       0x0060u
+#define SEG_ATTR_P         0x0080u
+#define SEG_ATTR_AVL       0x1000u
+#define SEG_ATTR_L         0x2000u
+#define SEG_ATTR_DB        0x4000u
+#define SEG_ATTR_G         0x8000u
+#define SEG_ATTR_UNUSABLE  0x10000u
 
 typedef struct X86Segment {
     uint64_t base;
@@ -122,8 +137,9 @@ typedef struct X86TableReg {
 
 enum { X86_MTRR_VAR = 8, X86_XSAVE_SIZE = 4096, X86_MCE_BANKS = 10 };
 
-/* X86State.exc_pending: an exception or external interrupt whose delivery has begun, or an exception
- * that was raised and has not changed any register yet (its payload goes to CR2 or DR6). */
+/* X86State.exc_pending: an exception or external interrupt whose delivery has begun, or an
+ * exception that was raised and has not changed any register yet (its payload goes to CR2 or DR6).
+ */
 enum { X86_EVENT_NONE, X86_EVENT_EXCEPTION, X86_EVENT_INTERRUPT, X86_EVENT_EXCEPTION_RAISED };
 
 typedef struct X86State {
@@ -133,7 +149,7 @@ typedef struct X86State {
     X86Segment seg[SEG_COUNT], ldt, tr;
     X86TableReg gdt, idt;
     uint64_t cr0, cr2, cr3, cr4, cr8, xcr0;
-    uint64_t dr[8];   /* 4 and 5 unused */
+    uint64_t dr[8];    /* 4 and 5 unused */
     uint64_t pdptr[4]; /* PAE paging: loaded with CR3 */
 
     uint64_t efer, star, lstar, cstar, sfmask, kernel_gs_base;
@@ -147,12 +163,12 @@ typedef struct X86State {
         kvm_pv_eoi_en, kvm_poll_control, kvm_migration_control;
 
     /* Interrupt state */
-    uint8_t int_shadow;    /* 1: blocked by STI for one instruction, 2: by MOV/POP SS */
-    uint8_t nmi_blocked;   /* until IRET */
-    uint8_t smm;           /* in system management mode */
-    uint8_t halted;        /* in HLT */
-    uint8_t wait_sipi;     /* an AP before its start-up IPI */
-    uint8_t exc_pending;   /* X86_EVENT_*: what was being delivered when the state was taken */
+    uint8_t int_shadow;  /* 1: blocked by STI for one instruction, 2: by MOV/POP SS */
+    uint8_t nmi_blocked; /* until IRET */
+    uint8_t smm;         /* in system management mode */
+    uint8_t halted;      /* in HLT */
+    uint8_t wait_sipi;   /* an AP before its start-up IPI */
+    uint8_t exc_pending; /* X86_EVENT_*: what was being delivered when the state was taken */
     uint8_t exc_vector, exc_has_error, exc_is_soft, nmi_pending, smi_pending;
     uint32_t exc_error;
     uint64_t exc_payload;
@@ -169,15 +185,18 @@ typedef struct X86Cpu {
     X86State st;
     const CpuModel *model;
     uint64_t phys_mask; /* physical address bits as a mask of valid address bits */
-    uint8_t delivering; /* interrupt.c's own: class of the event whose delivery is under way, or 0 */
-    uint64_t kvmclock_tsc, kvmclock_ns; /* paravirt.c's own: the pair of times kvmclock counts from */
+    uint8_t
+        delivering; /* interrupt.c's own: class of the event whose delivery is under way, or 0 */
+    uint64_t kvmclock_tsc,
+        kvmclock_ns; /* paravirt.c's own: the pair of times kvmclock counts from */
 } X86Cpu;
 
 extern const StateTable x86_state_table; /* of X86State */
 /* After a state was loaded: whether it uses nothing that the CPU's model lacks. */
 bool x86_cpu_check_state(const X86Cpu *cpu, GError **err);
 
-/* Power-up (COLD) or INIT state (SDM 3A 10.1.1, table 10-1). INIT keeps x87/SSE, CR0.CD/NW, MTRRs, TSC. */
+/* Power-up (COLD) or INIT state (SDM 3A 10.1.1, table 10-1). INIT keeps x87/SSE, CR0.CD/NW, MTRRs,
+ * TSC. */
 void x86_cpu_reset(X86Cpu *cpu, bool cold);
 /* An AP leaves wait-for-SIPI: CS = VECTOR00h:0. */
 void x86_cpu_sipi(X86Cpu *cpu, uint8_t vector);

@@ -298,8 +298,8 @@ static DecodeResult finish(Reader *r, Insn *in, DecodeResult result)
 }
 
 /*
- * A VEX prefix (SDM 2A 2.3.5), whose first byte was read. It brings the opcode map, REX's bits and the
- * mandatory prefix, and excludes 66, F2, F3, LOCK and REX. False: ran out.
+ * A VEX prefix (SDM 2A 2.3.5), whose first byte was read. It brings the opcode map, REX's bits and
+ * the mandatory prefix, and excludes 66, F2, F3, LOCK and REX. False: ran out.
  */
 static bool decode_vex(Reader *r, Insn *in, unsigned code_size, uint8_t *map, bool *valid)
 {
@@ -317,8 +317,8 @@ static bool decode_vex(Reader *r, Insn *in, unsigned code_size, uint8_t *map, bo
     *map = m < 4 ? maps[m] : 0xff;
     *valid = *valid && *map != 0xff && !(b2 & 4);
     in->vex = true;
-    in->rex = (b1 & 0x80 ? 0 : 4) | (three && !(b1 & 0x40) ? 2 : 0) | (three && !(b1 & 0x20) ? 1 : 0) |
-              (three && (b2 & 0x80) ? 8 : 0);
+    in->rex = (b1 & 0x80 ? 0 : 4) | (three && !(b1 & 0x40) ? 2 : 0) |
+              (three && !(b1 & 0x20) ? 1 : 0) | (three && (b2 & 0x80) ? 8 : 0);
     in->vvvv = (~b2 >> 3) & 15;
     if (code_size != 8) {
         in->rex = 0;

@@ -9,7 +9,7 @@
 #include "target-x86/helpers_impl.h"
 
 #define HELPER(name) static uint64_t h_##name(X86Cpu *cpu, uint64_t a, uint64_t b)
-#define UNUSED(x) ((void)(x))
+#define UNUSED(x)    ((void)(x))
 
 HELPER(raise)
 {
@@ -468,18 +468,18 @@ HELPER(maskmov)
     x86_raise(cpu, EXC_UD);
 }
 
-#define h_string x86_string_helper
-#define h_pusha x86_pusha_helper
-#define h_popa x86_popa_helper
-#define h_enter x86_enter_helper
-#define h_bound x86_bound_helper
-#define h_arpl x86_arpl_helper
-#define h_bcd x86_bcd_helper
-#define h_aam x86_aam_helper
-#define h_aad x86_aad_helper
-#define h_salc x86_salc_helper
+#define h_string    x86_string_helper
+#define h_pusha     x86_pusha_helper
+#define h_popa      x86_popa_helper
+#define h_enter     x86_enter_helper
+#define h_bound     x86_bound_helper
+#define h_arpl      x86_arpl_helper
+#define h_bcd       x86_bcd_helper
+#define h_aam       x86_aam_helper
+#define h_aad       x86_aad_helper
+#define h_salc      x86_salc_helper
 #define h_x87_state x86_x87_state_helper
-#define h_fxsave x86_fxsave_helper
+#define h_fxsave    x86_fxsave_helper
 
 const X86Helper x86_helpers[HELPER_COUNT] = {
 #define X(name, jumps) h_##name,

@@ -1,6 +1,6 @@
 /*
- * Saving and loading x87 and SSE state: FXSAVE, FXRSTOR, FSAVE, FRSTOR, FSTENV, FLDENV. GPR-only: the
- * state itself is live in the host's registers and is moved by the host's own instructions.
+ * Saving and loading x87 and SSE state: FXSAVE, FXRSTOR, FSAVE, FRSTOR, FSTENV, FLDENV. GPR-only:
+ * the state itself is live in the host's registers and is moved by the host's own instructions.
  *
  * The images go through a buffer. What the host notes of the last x87 instruction's address is an
  * address of generated code, which the guest must not see: the pointers are stored as zero, as a

@@ -74,7 +74,8 @@ static inline uint64_t x86_seg_linear(X86Cpu *cpu, unsigned seg, uint64_t offset
     bool ok = !(s->attr & SEG_ATTR_UNUSABLE) && in;
 
     if (!x86_is_protected(&cpu->st) || x86_is_v86(&cpu->st)) {
-        /* no type checks (SDM 3A 5.1): real-mode code writes through CS, whatever it was loaded with */
+        /* no type checks (SDM 3A 5.1): real-mode code writes through CS, whatever it was loaded
+         * with */
     } else if (s->attr & SEG_ATTR_CODE) {
         ok = ok && !write && (s->attr & SEG_ATTR_RW);
     } else {

@@ -38,7 +38,8 @@ uint64_t x86_popa_helper(X86Cpu *cpu, uint64_t a, uint64_t b)
 
     (void)a;
     for (unsigned i = 0; i < 8; i++) {
-        v[7 - i] = x86_ld(cpu, stack_linear(cpu, sp + i * size, size, stack, false), size, MMU_CURRENT);
+        v[7 - i] =
+            x86_ld(cpu, stack_linear(cpu, sp + i * size, size, stack, false), size, MMU_CURRENT);
     }
     for (unsigned i = 0; i < 8; i++) {
         if (i != R_RSP) {
@@ -89,7 +90,8 @@ uint64_t x86_bound_helper(X86Cpu *cpu, uint64_t a, uint64_t b)
     return 0;
 }
 
-/* a: the selector to adjust, b: the one whose RPL counts (16 bits); the result is the new selector. */
+/* a: the selector to adjust, b: the one whose RPL counts (16 bits); the result is the new selector.
+ */
 uint64_t x86_arpl_helper(X86Cpu *cpu, uint64_t a, uint64_t b)
 {
     uint64_t dst = a & 0xffff;

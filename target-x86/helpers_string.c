@@ -2,9 +2,9 @@
  * String instructions with a REP prefix, and INS/OUTS. GPR-only.
  *
  * MOVS and STOS of RAM go by the run: as far as both sides stay in their page, one host REP
- * instruction copies. Everything else goes element by element. Registers always say how far it got, so
- * that a fault or an interrupt in the middle leaves a state from which the instruction continues.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * instruction copies. Everything else goes element by element. Registers always say how far it got,
+ * so that a fault or an interrupt in the middle leaves a state from which the instruction
+ * continues. SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "target-x86/helpers.h"
 #include "target-x86/helpers_impl.h"

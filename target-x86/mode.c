@@ -7,15 +7,15 @@
 static bool is_flat_data(const X86Segment *s)
 {
     return s->base == 0 && s->limit == UINT32_MAX &&
-           (s->attr & (SEG_ATTR_P | SEG_ATTR_CODE | SEG_ATTR_RW | SEG_ATTR_DC | SEG_ATTR_UNUSABLE)) ==
-               (SEG_ATTR_P | SEG_ATTR_RW);
+           (s->attr & (SEG_ATTR_P | SEG_ATTR_CODE | SEG_ATTR_RW | SEG_ATTR_DC |
+                       SEG_ATTR_UNUSABLE)) == (SEG_ATTR_P | SEG_ATTR_RW);
 }
 
 static bool is_full(const X86Segment *s)
 {
     return s->limit == UINT32_MAX &&
-           (s->attr & (SEG_ATTR_P | SEG_ATTR_CODE | SEG_ATTR_RW | SEG_ATTR_DC | SEG_ATTR_UNUSABLE)) ==
-               (SEG_ATTR_P | SEG_ATTR_RW);
+           (s->attr & (SEG_ATTR_P | SEG_ATTR_CODE | SEG_ATTR_RW | SEG_ATTR_DC |
+                       SEG_ATTR_UNUSABLE)) == (SEG_ATTR_P | SEG_ATTR_RW);
 }
 
 uint32_t x86_mode_bits(const X86State *st)
@@ -28,9 +28,9 @@ uint32_t x86_mode_bits(const X86State *st)
     } else {
         m |= seg[SEG_CS].attr & SEG_ATTR_DB ? MODE_CODE32 : 0;
         m |= seg[SEG_SS].attr & SEG_ATTR_DB ? MODE_STACK32 : 0;
-        if (is_flat_data(&seg[SEG_ES]) && is_flat_data(&seg[SEG_SS]) && is_flat_data(&seg[SEG_DS]) &&
-            seg[SEG_CS].base == 0 && seg[SEG_CS].limit == UINT32_MAX &&
-            (seg[SEG_CS].attr & SEG_ATTR_RW)) {
+        if (is_flat_data(&seg[SEG_ES]) && is_flat_data(&seg[SEG_SS]) &&
+            is_flat_data(&seg[SEG_DS]) && seg[SEG_CS].base == 0 &&
+            seg[SEG_CS].limit == UINT32_MAX && (seg[SEG_CS].attr & SEG_ATTR_RW)) {
             m |= MODE_FLAT;
         }
         if (is_full(&seg[SEG_FS]) && is_full(&seg[SEG_GS])) {

@@ -216,7 +216,8 @@ IrOp *tr_capsule(Translator *t)
 
     c->prefixes = capsule_prefixes(in);
     c->map = r->map;
-    c->opcode = in->opcode;
+    c->opcode =
+        r->map == 0 && in->opcode == 0x82 ? 0x80 : in->opcode; /* its alias outside 64-bit mode */
     c->modrm = in->has_modrm;
     c->imm_size = in->imm_size;
     o->imm = in->imm;
@@ -236,7 +237,9 @@ IrOp *tr_capsule(Translator *t)
         } else {
             set_operand(in, r->reg, in->reg, &c->reg_role, &c->reg);
         }
-        c->reg_acc = r->flags & INSN_REG_R ? IR_ACC_R : r->flags & INSN_REG_W ? IR_ACC_W : IR_ACC_RW;
+        c->reg_acc = r->flags & INSN_REG_R   ? IR_ACC_R
+                     : r->flags & INSN_REG_W ? IR_ACC_W
+                                             : IR_ACC_RW;
         if (r->reg == K_B) {
             o->size = 1;
         }
@@ -321,7 +324,8 @@ static bool check_mode(Translator *t)
         tr_raise(t, EXC_UD);
         return true;
     }
-    if (((f & INSN_X87) && (m & MODE_FPU_NM)) || ((f & (INSN_SSE | INSN_MMX)) && (m & MODE_SSE_NM)) ||
+    if (((f & INSN_X87) && (m & MODE_FPU_NM)) ||
+        ((f & (INSN_SSE | INSN_MMX)) && (m & MODE_SSE_NM)) ||
         ((f & INSN_WAIT) && (m & MODE_WAIT_NM))) {
         tr_raise(t, EXC_NM);
         return true;
@@ -425,8 +429,8 @@ TranslateResult x86_translate(const TranslateRequest *req, IrBlock *b)
     b->start_off = req->start_off;
     b->code_size = (uint8_t)mode_code_size(req->mode);
     for (int n = 0; !t.done; n++) {
-        DecodeResult r = insn_decode(req->code + pos, req->avail - pos, b->code_size, req->features,
-                                     &in);
+        DecodeResult r =
+            insn_decode(req->code + pos, req->avail - pos, b->code_size, req->features, &in);
 
         t.off = (uint16_t)(req->start_off + pos);
         if (n > 0 && (n >= req->max_insns || b->count + MAX_OPS_PER_INSN * 2 > IR_MAX_OPS)) {

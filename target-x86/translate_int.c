@@ -7,7 +7,8 @@
 #include "target-x86/translate.h"
 
 /* A capsule built by hand: opcode /EXT on register RM. */
-static IrOp *reg_capsule(Translator *t, uint8_t opcode, uint8_t ext_or_reg, uint8_t reg_role, uint8_t rm)
+static IrOp *reg_capsule(Translator *t, uint8_t opcode, uint8_t ext_or_reg, uint8_t reg_role,
+                         uint8_t rm)
 {
     IrOp *o = tr_op(t, IR_CAPSULE, t->in->opsize);
     IrCapsule *c = &o->cap;
@@ -390,32 +391,15 @@ static void tr_pop_seg(Translator *t)
 }
 
 static void (*const handlers[])(Translator *) = {
-    [T_PUSH_R] = tr_push_reg,
-    [T_POP_R] = tr_pop_reg,
-    [T_PUSH_I] = tr_push_imm,
-    [T_PUSH_M] = tr_push_rm,
-    [T_POP_M] = tr_pop_rm,
-    [T_INCDEC_R] = tr_incdec,
-    [T_XCHG_R] = tr_xchg,
-    [T_MOV_RI] = tr_mov_ri,
-    [T_MOFFS] = tr_moffs,
-    [T_LEA] = tr_lea,
-    [T_JCC] = tr_jcc,
-    [T_JMP] = jump_relative,
-    [T_CALL] = tr_call,
-    [T_RET] = tr_ret,
-    [T_CALL_M] = tr_call_rm,
-    [T_JMP_M] = tr_jmp_rm,
-    [T_LOOP] = tr_loop,
-    [T_STRING] = tr_string,
-    [T_INS_OUTS] = tr_ins_outs,
-    [T_LEAVE] = tr_leave,
-    [T_XLAT] = tr_xlat,
-    [T_NOP] = tr_nop,
-    [T_BSWAP] = NULL,
-    [T_PUSH_S] = tr_push_seg,
-    [T_POP_S] = tr_pop_seg,
-    [T_MASKMOV] = NULL,
+    [T_PUSH_R] = tr_push_reg,   [T_POP_R] = tr_pop_reg, [T_PUSH_I] = tr_push_imm,
+    [T_PUSH_M] = tr_push_rm,    [T_POP_M] = tr_pop_rm,  [T_INCDEC_R] = tr_incdec,
+    [T_XCHG_R] = tr_xchg,       [T_MOV_RI] = tr_mov_ri, [T_MOFFS] = tr_moffs,
+    [T_LEA] = tr_lea,           [T_JCC] = tr_jcc,       [T_JMP] = jump_relative,
+    [T_CALL] = tr_call,         [T_RET] = tr_ret,       [T_CALL_M] = tr_call_rm,
+    [T_JMP_M] = tr_jmp_rm,      [T_LOOP] = tr_loop,     [T_STRING] = tr_string,
+    [T_INS_OUTS] = tr_ins_outs, [T_LEAVE] = tr_leave,   [T_XLAT] = tr_xlat,
+    [T_NOP] = tr_nop,           [T_BSWAP] = NULL,       [T_PUSH_S] = tr_push_seg,
+    [T_POP_S] = tr_pop_seg,     [T_MASKMOV] = NULL,
 };
 
 bool tr_integer(Translator *t)

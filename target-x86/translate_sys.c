@@ -73,8 +73,9 @@ static void load_far(Translator *t)
 static bool tr_lds(Translator *t)
 {
     static const uint8_t segs0f[] = {[2] = SEG_SS, [4] = SEG_FS, [5] = SEG_GS};
-    uint8_t seg = t->in->row->map ? segs0f[t->in->opcode & 7]
-                                  : t->in->opcode == 0xc4 ? SEG_ES : SEG_DS;
+    uint8_t seg = t->in->row->map         ? segs0f[t->in->opcode & 7]
+                  : t->in->opcode == 0xc4 ? SEG_ES
+                                          : SEG_DS;
 
     load_far(t);
     IrOp *o = tr_helper(t, HELPER_load_seg, VREG_NONE, 8);
@@ -123,7 +124,7 @@ static bool tr_group6(Translator *t)
         uint8_t helper;
         bool store, ends;
     } ops[8] = {
-        {HELPER_sldt, true, false}, {HELPER_str, true, false}, {HELPER_lldt, false, false},
+        {HELPER_sldt, true, false}, {HELPER_str, true, false},   {HELPER_lldt, false, false},
         {HELPER_ltr, false, false}, {HELPER_verr, false, false}, {HELPER_verw, false, false},
     };
     uint8_t ext = (t->in->modrm >> 3) & 7;

@@ -5,9 +5,8 @@
  * value: a reader in the block, or a successor (IrBlock.succ_live). A fault inside the block is not
  * counted as a reader: a flag that the block overwrites before any instruction reads it has no
  * architectural consumer but the image in the fault's own frame, which the retried instruction
- * discards. Blocks of a single instruction (stepping, oracles) have every flag live at their end, so
- * there frames are exact.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * discards. Blocks of a single instruction (stepping, oracles) have every flag live at their end,
+ * so there frames are exact. SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "tcg/ir.h"
 

@@ -10,8 +10,8 @@
  *   RSP            the C stack of the execution loop; nothing is kept on it
  *   RFLAGS, vectors, x87, MXCSR   the guest's
  * Status flags are either live in RFLAGS ("host") or in the GS slot fl_saved as LAHF/SETO left them
- * ("saved"); generated code knows which at every point, and the edge between two blocks agrees on one:
- * each block has an entry for either. System flags (DF, IF ...) are in the CPU state only.
+ * ("saved"); generated code knows which at every point, and the edge between two blocks agrees on
+ * one: each block has an entry for either. System flags (DF, IF ...) are in the CPU state only.
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef TCG_HOST_H
@@ -24,50 +24,51 @@
 
 /* Offsets from GS base, in bytes. */
 typedef struct HostLayout {
-    int32_t gpr;          /* uint64_t[16] */
-    int32_t tmp;          /* uint64_t[4] */
-    int32_t fl_saved;     /* uint16_t: AH from LAHF in the high byte, OF in bit 0 */
-    int32_t page_ip;      /* uint64_t: guest IP of page offset 0 */
-    int32_t poll;         /* uint32_t: not 0: leave generated code */
-    int32_t tlb;          /* struct tlb entry *: the current set */
-    int32_t ctx;          /* uint64_t: mode and address space, tag of the jump cache */
-    int32_t jump_cache;   /* entries {ip, ctx, page_ip, block *}, 32 bytes each */
-    int32_t seg_base[6];  /* uint64_t */
+    int32_t gpr;                    /* uint64_t[16] */
+    int32_t tmp;                    /* uint64_t[4] */
+    int32_t fl_saved;               /* uint16_t: AH from LAHF in the high byte, OF in bit 0 */
+    int32_t page_ip;                /* uint64_t: guest IP of page offset 0 */
+    int32_t poll;                   /* uint32_t: not 0: leave generated code */
+    int32_t tlb;                    /* struct tlb entry *: the current set */
+    int32_t ctx;                    /* uint64_t: mode and address space, tag of the jump cache */
+    int32_t jump_cache;             /* entries {ip, ctx, page_ip, block *}, 32 bytes each */
+    int32_t seg_base[6];            /* uint64_t */
     int32_t seg_rlimit, seg_wlimit; /* int64_t[6]: last valid offset for plain segments, else -1 */
-    int32_t helper_ret;   /* uint64_t */
-    int32_t self;         /* void *: GS base itself */
-    int32_t loop_rsp;     /* uint64_t: stack of the innermost enter or guard */
-    int32_t exit_arg;     /* uint64_t */
+    int32_t helper_ret;             /* uint64_t */
+    int32_t self;                   /* void *: GS base itself */
+    int32_t loop_rsp;               /* uint64_t: stack of the innermost enter or guard */
+    int32_t exit_arg;               /* uint64_t */
     int32_t thunk_slow, thunk_commit, thunk_helper, thunk_helper_end, thunk_link, thunk_dispatch;
-    uint32_t tlb_index_mask;   /* entries - 1 */
+    uint32_t tlb_index_mask; /* entries - 1 */
     uint32_t jump_cache_mask;
-    int32_t block_entry;  /* offset in a block's descriptor of its saved-flags entry pointer */
+    int32_t block_entry; /* offset in a block's descriptor of its saved-flags entry pointer */
 } HostLayout;
 
-/* A TLB entry: 32 bytes. Tags are the negated page address, so that address + tag is the offset in the
- * page when it matches; HOST is the host address of the page. */
+/* A TLB entry: 32 bytes. Tags are the negated page address, so that address + tag is the offset in
+ * the page when it matches; HOST is the host address of the page. */
 enum { TLB_ENTRY_BITS = 5, TLB_RTAG = 0, TLB_WTAG = 8, TLB_HOST = 16 };
 
 /* What the slow path is told in TI. */
 enum {
     SLOW_OFF_MASK = 0xfff, /* insn_off */
     SLOW_LEN_SHIFT = 12,
-    SLOW_SIZE_SHIFT = 16,  /* 10 bits */
+    SLOW_SIZE_SHIFT = 16, /* 10 bits */
     SLOW_WRITE = 1 << 26,
     SLOW_READ = 1 << 27,
-    SLOW_LAST = 1 << 28,   /* the instruction is complete after the commit */
+    SLOW_LAST = 1 << 28,     /* the instruction is complete after the commit */
     SLOW_SEGCHECK = 1 << 29, /* TA is an offset in the segment; check it */
-    SLOW_ALIGNED = 1 << 30, /* #GP unless aligned to its size */
-    SLOW_SEG_SHIFT = 32,   /* 3 bits */
+    SLOW_ALIGNED = 1 << 30,  /* #GP unless aligned to its size */
+    SLOW_SEG_SHIFT = 32,     /* 3 bits */
 };
 
 enum { HOST_MAX_EDGES = 2, HOST_MAX_FAULTS = 256 };
 
-/* An edge to another block of the same page. PATCH is the offset of an aligned rel32 in the code. */
+/* An edge to another block of the same page. PATCH is the offset of an aligned rel32 in the code.
+ */
 typedef struct HostEdge {
     uint32_t patch;
     uint16_t target_off;
-    bool flags_host;   /* link to the target's host entry; else to its saved entry */
+    bool flags_host; /* link to the target's host entry; else to its saved entry */
 } HostEdge;
 
 typedef struct HostFault {
@@ -94,9 +95,9 @@ bool host_emit_block(const HostLayout *layout, const IrBlock *block, uint8_t *bu
                      uint64_t rx, const uint64_t edge_ids[HOST_MAX_EDGES], HostCode *out);
 
 /*
- * Thunks: the pieces of code between generated code and C. C functions called from them are GPR-only
- * (design, item 5) unless they go through the owner's own vector-saving call. All guest registers are in
- * their gpr slots while they run. CPU is what GS base points to.
+ * Thunks: the pieces of code between generated code and C. C functions called from them are
+ * GPR-only (design, item 5) unless they go through the owner's own vector-saving call. All guest
+ * registers are in their gpr slots while they run. CPU is what GS base points to.
  */
 enum {
     EXIT_NEXT,      /* a helper that ends its block is done */
@@ -127,7 +128,8 @@ typedef struct HostThunks {
     uint64_t (*guard)(void *cpu, void (*fn)(void *cpu, uint64_t a), uint64_t a);
     /* Leaves the innermost enter or guard with REASON. */
     HostUnwind unwind;
-    /* A signal handler makes the interrupted generated code go on here: unwind with the reason in RAX. */
+    /* A signal handler makes the interrupted generated code go on here: unwind with the reason in
+     * RAX. */
     const void *unwind_from_signal;
     /* For the GS slots of the layout. */
     const void *slow, *commit, *helper, *helper_end, *link, *dispatch;

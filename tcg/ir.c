@@ -28,7 +28,7 @@ bool ir_op_ends(IrOpcode op)
 static const char *vreg_name(uint8_t v)
 {
     static const char *const names[VREG_COUNT] = {
-        "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8",   "r9",
+        "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi",  "rdi",  "r8",   "r9",
         "r10", "r11", "r12", "r13", "r14", "r15", "tmp0", "tmp1", "tmp2", "tmp3",
     };
     return v < VREG_COUNT ? names[v] : "-";

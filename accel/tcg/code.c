@@ -1,11 +1,12 @@
 /*
  * The code cache: translation, links, invalidation.
  *
- * Code memory is one memfd mapped twice, writable and executable (W^X). Blocks are laid down one behind
- * the other; when it is full, every vCPU is stopped outside generated code and all of it starts anew.
+ * Code memory is one memfd mapped twice, writable and executable (W^X). Blocks are laid down one
+ * behind the other; when it is full, every vCPU is stopped outside generated code and all of it
+ * starts anew.
  *
- * Translating bytes of a page that has no code yet: first its code bit is set, then every vCPU's TLB
- * stops writing to it unnoticed, only then are its bytes read. So a write is either seen by the
+ * Translating bytes of a page that has no code yet: first its code bit is set, then every vCPU's
+ * TLB stops writing to it unnoticed, only then are its bytes read. So a write is either seen by the
  * translation or finds the bit.
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -334,8 +335,8 @@ static Block *block_build(TcgCpu *c, uint64_t ram_addr, uint32_t mode, uint64_t 
     }
     uint64_t ids[HOST_MAX_EDGES] = {(uint64_t)(uintptr_t)&b->edges[0],
                                     (uint64_t)(uintptr_t)&b->edges[1]};
-    bool ok = host_emit_block(&a->layout, &ir, a->rw + a->used, BLOCK_ROOM, a->rx + a->used, ids,
-                              &code);
+    bool ok =
+        host_emit_block(&a->layout, &ir, a->rw + a->used, BLOCK_ROOM, a->rx + a->used, ids, &code);
     g_assert(ok);
     block_set_code(a, b, &code);
     dump_block(a, &req, &ir, b);
@@ -439,12 +440,11 @@ Block *code_block_at(TcgAccel *a, uint64_t pc)
 
 void code_print_info(TcgAccel *a, GString *out)
 {
-    g_string_append_printf(out,
-                           "code cache: %zu of %zu bytes used\nblocks: %u\ntranslated: %" PRIu64
-                           "\ninvalidated: %" PRIu64 "\nlinks made: %" PRIu64 "\nflushes: %" PRIu64
-                           "\n",
-                           a->used, a->size, a->blocks->len, a->translated, a->invalidated,
-                           a->linked, a->flushes);
+    g_string_append_printf(
+        out,
+        "code cache: %zu of %zu bytes used\nblocks: %u\ntranslated: %" PRIu64
+        "\ninvalidated: %" PRIu64 "\nlinks made: %" PRIu64 "\nflushes: %" PRIu64 "\n",
+        a->used, a->size, a->blocks->len, a->translated, a->invalidated, a->linked, a->flushes);
 }
 
 /* ---- start and end ---- */

@@ -1,9 +1,9 @@
 /*
  * Translated code: blocks, how they are found, linked, and dropped.
  *
- * A block is keyed by where its first byte is in RAM (linear RAM numbering) and its mode bits, never by
- * a guest address, so page tables and chipset mappings may change without it. Blocks and their links
- * are changed under the code lock; finding one needs no lock.
+ * A block is keyed by where its first byte is in RAM (linear RAM numbering) and its mode bits,
+ * never by a guest address, so page tables and chipset mappings may change without it. Blocks and
+ * their links are changed under the code lock; finding one needs no lock.
  *
  * Lock order: machine lock, code lock, leaves. Whoever holds the code lock never waits for a vCPU.
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -22,9 +22,9 @@ typedef struct Edge Edge;
 /* An edge out of a block to another place of the same page. */
 struct Edge {
     Block *from;
-    Block *to;            /* NULL: not linked */
-    Edge *next_in;        /* among TO's incoming edges */
-    uint8_t *patch_rw;    /* the jump's rel32, writable view */
+    Block *to;         /* NULL: not linked */
+    Edge *next_in;     /* among TO's incoming edges */
+    uint8_t *patch_rw; /* the jump's rel32, writable view */
     uint64_t patch_rx;
     int32_t unlinked_rel; /* its value that leads to the stub */
     uint16_t target_off;
@@ -34,13 +34,14 @@ struct Edge {
 struct Block {
     const void *_Atomic entry; /* with flags saved; the dispatch thunk once the block is dead */
     const void *entry_host;
-    uint64_t ram_addr;      /* of the first byte */
-    uint64_t page2;         /* RAM address of the second page of a straddling instruction */
+    uint64_t ram_addr; /* of the first byte */
+    uint64_t page2;    /* RAM address of the second page of a straddling instruction */
     uint32_t mode;
     bool dead;
-    uint16_t ranges[3][2];  /* page offsets [start, end) this block depends on, the page of ram_addr */
+    uint16_t ranges[3]
+                   [2]; /* page offsets [start, end) this block depends on, the page of ram_addr */
     uint16_t page2_end;
-    uint64_t code;          /* where it runs */
+    uint64_t code; /* where it runs */
     uint32_t code_size;
     uint16_t fault_count;
     HostFault *faults;
@@ -48,7 +49,7 @@ struct Block {
     Edge edges[HOST_MAX_EDGES];
     Edge *incoming;
     Block *hash_next;
-    Block *page_next[2];    /* on the lists of its page(s) */
+    Block *page_next[2]; /* on the lists of its page(s) */
 };
 
 /* ---- any thread ---- */
@@ -61,8 +62,8 @@ Block *code_block_at(TcgAccel *a, uint64_t pc);
 void code_print_info(TcgAccel *a, GString *out);
 
 /* ---- vCPU threads ---- */
-/* The live block at RAM_ADDR, or NULL. PAGE2: RAM address of the following page, or NO_RAM_ADDR for one
- * that does not straddle. GPR-only. */
+/* The live block at RAM_ADDR, or NULL. PAGE2: RAM address of the following page, or NO_RAM_ADDR for
+ * one that does not straddle. GPR-only. */
 Block *code_find(TcgAccel *a, uint64_t ram_addr, uint32_t mode, uint64_t page2);
 /* True when translated code covers any of these bytes. GPR-only. */
 bool tcg_code_hit(TcgAccel *a, uint64_t ram_addr, uint64_t len);

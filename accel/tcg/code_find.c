@@ -1,10 +1,9 @@
 /*
  * Finding blocks, and which RAM bytes are translated. GPR-only, without locks.
  *
- * A block is published by one release store of a hash bucket's head and never changes its place in the
- * chain; a removed one is skipped by its dead mark and stays readable until the cache is flushed with
- * every vCPU stopped.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * A block is published by one release store of a hash bucket's head and never changes its place in
+ * the chain; a removed one is skipped by its dead mark and stays readable until the cache is
+ * flushed with every vCPU stopped. SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "accel/tcg/code_int.h"
 
@@ -28,7 +27,8 @@ PageCode *code_page(TcgAccel *a, uint64_t page)
         return NULL;
     }
     leaf = __atomic_load_n(&a->pages[page >> PAGES_LEAF_BITS], __ATOMIC_ACQUIRE);
-    return leaf ? atomic_load_explicit(&leaf->page[page & (PAGES_LEAF - 1)], memory_order_acquire) : NULL;
+    return leaf ? atomic_load_explicit(&leaf->page[page & (PAGES_LEAF - 1)], memory_order_acquire)
+                : NULL;
 }
 
 uint64_t code_lines(unsigned start, unsigned end)
@@ -66,7 +66,7 @@ bool tcg_code_written(TcgCpu *c, uint64_t ram_addr, uint64_t len)
         return false;
     }
     exec_call_c(invalidate_thunk, &c->x, ram_addr, len);
-    /* The block that runs need not be the one the loop entered: chained jumps lead on. So any hit ends
-     * the block. */
+    /* The block that runs need not be the one the loop entered: chained jumps lead on. So any hit
+     * ends the block. */
     return true;
 }

@@ -35,8 +35,8 @@ static void disassemble(unsigned item, cs_mode mode, const uint8_t *code, size_t
 uint64_t tcg_log_exec(X86Cpu *cpu, uint64_t block, uint64_t reason)
 {
     const Block *b = (const Block *)(uintptr_t)block;
-    static const char *const reasons[] = {"next", "link", "dispatch", "exception", "restart", "halt",
-                                          "triple fault"};
+    static const char *const reasons[] = {"next",    "link", "dispatch",    "exception",
+                                          "restart", "halt", "triple fault"};
 
     log_printf(LOG_EXEC, "cpu %d: %04x:%016" PRIx64 " ram %" PRIx64 " mode %04x after %s\n",
                cpu->cpu.index, cpu->st.seg[SEG_CS].selector, cpu->st.rip, b->ram_addr, b->mode,
@@ -55,7 +55,10 @@ void dump_block(TcgAccel *a, const TranslateRequest *req, const IrBlock *ir, con
 
     if (log_enabled(LOG_IN_ASM)) {
         log_printf(LOG_IN_ASM, "IN: ram %" PRIx64 " mode %04x\n", b->ram_addr, b->mode);
-        disassemble(LOG_IN_ASM, size == 8 ? CS_MODE_64 : size == 4 ? CS_MODE_32 : CS_MODE_16,
+        disassemble(LOG_IN_ASM,
+                    size == 8   ? CS_MODE_64
+                    : size == 4 ? CS_MODE_32
+                                : CS_MODE_16,
                     req->code, (size_t)(ir->end_off - ir->start_off), b->ram_addr);
     }
     if (log_enabled(LOG_OP)) {

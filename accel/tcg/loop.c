@@ -1,10 +1,9 @@
 /*
  * The execution loop: finds the next block, runs it, deals with what comes out. GPR-only.
  *
- * Outside enter() the state in X86State is complete but for vectors and x87, which stay in the host's
- * registers from tcg_loop()'s caller on. Anything that may raise runs under guard(), which unwind()
- * leaves.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * Outside enter() the state in X86State is complete but for vectors and x87, which stay in the
+ * host's registers from tcg_loop()'s caller on. Anything that may raise runs under guard(), which
+ * unwind() leaves. SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "accel/tcg/loop.h"
 
@@ -23,7 +22,7 @@ void tcg_unwind(TcgCpu *c, uint64_t reason)
 
 void tcg_sync_state(TcgCpu *c, unsigned off, unsigned len)
 {
-    uint64_t mask = c->mode & MODE_CODE64 ? UINT64_MAX
+    uint64_t mask = c->mode & MODE_CODE64   ? UINT64_MAX
                     : c->mode & MODE_CODE32 ? UINT32_MAX
                                             : 0xffff;
 
@@ -101,7 +100,8 @@ uint64_t tcg_seg_linear(X86Cpu *cpu, unsigned seg, uint64_t offset, unsigned siz
     return x86_seg_linear(cpu, seg, offset, size, write);
 }
 
-uint64_t exec_call_c(uint64_t (*fn)(X86Cpu *, uint64_t, uint64_t), X86Cpu *cpu, uint64_t a, uint64_t b)
+uint64_t exec_call_c(uint64_t (*fn)(X86Cpu *, uint64_t, uint64_t), X86Cpu *cpu, uint64_t a,
+                     uint64_t b)
 {
     static const uint32_t mxcsr_default = 0x1f80;
     uint8_t *image = cpu->st.xsave;
@@ -183,9 +183,9 @@ void x86_mode_changed(X86Cpu *cpu)
     TcgCpu *c = tcg_cpu(cpu);
 
     c->mode = x86_mode_bits(&cpu->st);
-    c->kind = c->mode & MODE_USER                                          ? TLB_USER
+    c->kind = c->mode & MODE_USER                                       ? TLB_USER
               : !(cpu->st.cr4 & CR4_SMAP) || (cpu->st.rflags & FLAG_AC) ? TLB_KERNEL_AC
-                                                                         : TLB_KERNEL;
+                                                                        : TLB_KERNEL;
     if (!(c->mode & MODE_CODE64)) {
         for (int i = 0; i < SEG_COUNT; i++) {
             c->seg_rlimit[i] = last_valid(&cpu->st.seg[i], false, c->mode & MODE_PE);

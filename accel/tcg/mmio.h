@@ -1,7 +1,6 @@
 /*
- * Physical accesses that are no plain RAM, and ports. GPR-only callers; the access itself is ordinary C
- * behind exec_call_c().
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * Physical accesses that are no plain RAM, and ports. GPR-only callers; the access itself is
+ * ordinary C behind exec_call_c(). SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef ACCEL_TCG_MMIO_H
 #define ACCEL_TCG_MMIO_H

@@ -1,15 +1,15 @@
 /*
  * Host faults of generated code become guest exceptions.
  *
- * A capsule may fault natively: division (SIGFPE), unmasked x87 and SIMD exceptions (SIGFPE), alignment
- * (SIGSEGV from a general protection fault), an encoding this host refuses (SIGILL). The handler finds
- * the block by the host pc and the instruction by the block's fault table, moves the registers to the
- * CPU state, and lets the thread go on in the unwinding thunk. Vectors stay in the signal frame and come
- * back with it. A pc that no table knows is a bug of ours: the default action follows.
+ * A capsule may fault natively: division (SIGFPE), unmasked x87 and SIMD exceptions (SIGFPE),
+ * alignment (SIGSEGV from a general protection fault), an encoding this host refuses (SIGILL). The
+ * handler finds the block by the host pc and the instruction by the block's fault table, moves the
+ * registers to the CPU state, and lets the thread go on in the unwinding thunk. Vectors stay in the
+ * signal frame and come back with it. A pc that no table knows is a bug of ours: the default action
+ * follows.
  *
- * The handler runs on an alternate stack of its own thread; it reads only the thread's vCPU and blocks,
- * which cannot go away while generated code runs.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * The handler runs on an alternate stack of its own thread; it reads only the thread's vCPU and
+ * blocks, which cannot go away while generated code runs. SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <errno.h>
 #include <signal.h>

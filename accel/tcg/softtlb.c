@@ -1,15 +1,15 @@
 /*
  * The software TLB: fills, slow accesses, flushes. GPR-only (target-x86/exec.h).
  *
- * Each address space (PCID) has a set; a set has a table for each kind of rights. Generated code looks
- * at one entry of the current table and falls into tcg_mem_slow() when it does not match. A page that
- * must be watched when written (it holds translated code, or a dirty log wants to know) gets an
- * impossible write tag: an address with other index bits, which can never reach that entry.
+ * Each address space (PCID) has a set; a set has a table for each kind of rights. Generated code
+ * looks at one entry of the current table and falls into tcg_mem_slow() when it does not match. A
+ * page that must be watched when written (it holds translated code, or a dirty log wants to know)
+ * gets an impossible write tag: an address with other index bits, which can never reach that entry.
  *
  * Flushing a table undoes the entries named in its journal, so that it costs what was filled.
  *
- * Translations of code addresses (xtlb, jump cache) are tagged with the set's generation; a flush or
- * INVLPG that may concern code takes a new generation, and all of them are gone at once.
+ * Translations of code addresses (xtlb, jump cache) are tagged with the set's generation; a flush
+ * or INVLPG that may concern code takes a new generation, and all of them are gone at once.
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "accel/tcg/code.h"
@@ -273,9 +273,9 @@ static TlbEntry *entry_for(TcgCpu *c, int kind, uint64_t linear)
 
 typedef struct Translation {
     uint64_t phys;
-    uint8_t *host;    /* NULL: no plain memory */
+    uint8_t *host; /* NULL: no plain memory */
     RamBlock *ram;
-    uint64_t offset;  /* in RAM */
+    uint64_t offset; /* in RAM */
     bool readonly;
 } Translation;
 
@@ -285,8 +285,8 @@ static void translate(TcgCpu *c, uint64_t linear, bool write, int kind, bool sta
     WalkResult w;
     const FlatRange *r;
 
-    x86_walk(&c->x, linear, write ? WALK_WRITE : WALK_READ, kind == TLB_USER,
-             kind == TLB_KERNEL_AC, false, &w);
+    x86_walk(&c->x, linear, write ? WALK_WRITE : WALK_READ, kind == TLB_USER, kind == TLB_KERNEL_AC,
+             false, &w);
     if (w.fault) {
         raise_walk_fault(c, linear, w.fault, stack);
     }
@@ -304,8 +304,8 @@ static void translate(TcgCpu *c, uint64_t linear, bool write, int kind, bool sta
     TlbEntry *e = entry_for(c, kind, linear);
     unsigned i = tlb_index(linear);
     e->rtag = -page;
-    e->wtag = w.writable && !r->readonly && write_is_free(r->ram, t->offset) ? -page
-                                                                          : impossible_tag(i);
+    e->wtag =
+        w.writable && !r->readonly && write_is_free(r->ram, t->offset) ? -page : impossible_tag(i);
     e->host = (uint64_t)(uintptr_t)t->host & ~0xfffull;
     e->info = page | TLB_INFO_USED | (w.global ? TLB_INFO_GLOBAL : 0);
     if (w.page_bits > 12) {
@@ -378,8 +378,8 @@ static void small_copy(uint8_t *dst, const uint8_t *src, uint64_t n)
     __asm__ volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(n)::"memory");
 }
 
-/* A write that has attention: marks the logs, drops translated code. True when the block that runs was
- * hit. */
+/* A write that has attention: marks the logs, drops translated code. True when the block that runs
+ * was hit. */
 static bool note_write(TcgCpu *c, RamBlock *ram, uint64_t offset, uint64_t len)
 {
     if (!ram_dirty_mark(ram, offset, len)) {
@@ -389,8 +389,8 @@ static bool note_write(TcgCpu *c, RamBlock *ram, uint64_t offset, uint64_t len)
 }
 
 /* One side of a bounced access: LEN bytes at LINEAR, all in one page. */
-static void gather_part(TcgCpu *c, uint64_t linear, uint8_t *buf, unsigned len, bool write, int kind,
-                        bool stack, bool fill)
+static void gather_part(TcgCpu *c, uint64_t linear, uint8_t *buf, unsigned len, bool write,
+                        int kind, bool stack, bool fill)
 {
     Translation t;
     uint8_t *host = lookup(c, linear, write, kind, stack, &t);
@@ -460,9 +460,10 @@ HostSlowResult tcg_mem_slow(void *cpu, uint64_t addr, uint64_t desc)
         if (!write && t.host) {
             return (HostSlowResult){(uint64_t)(uintptr_t)t.host, 0};
         }
-        if (write && t.host && !t.readonly && !tcg_code_hit(c->accel, t.ram->ram_base + t.offset, size)) {
-            /* logged, but no code in these bytes: marked before the store; a page that stays watched
-             * for its code comes here each time */
+        if (write && t.host && !t.readonly &&
+            !tcg_code_hit(c->accel, t.ram->ram_base + t.offset, size)) {
+            /* logged, but no code in these bytes: marked before the store; a page that stays
+             * watched for its code comes here each time */
             ram_dirty_mark(t.ram, t.offset, size);
             return (HostSlowResult){(uint64_t)(uintptr_t)t.host, 0};
         }

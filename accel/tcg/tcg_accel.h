@@ -24,7 +24,7 @@ typedef struct PageLeaf {
 } PageLeaf;
 
 struct TcgAccel {
-    Accel accel; /* first */
+    Accel accel;      /* first */
     uint64_t tb_size; /* property: MiB of code cache */
 
     HostLayout layout;
@@ -32,12 +32,12 @@ struct TcgAccel {
 
     pthread_mutex_t lock; /* the code lock: all below */
     int fd;
-    uint8_t *rw;          /* writable view */
-    uint64_t rx;          /* executable view */
+    uint8_t *rw; /* writable view */
+    uint64_t rx; /* executable view */
     size_t size, used, first_block;
     Block *_Atomic hash[HASH_SIZE];
-    PageLeaf **pages; /* by RAM page number, two levels */
-    GPtrArray *blocks;    /* all, in order of their code */
+    PageLeaf **pages;  /* by RAM page number, two levels */
+    GPtrArray *blocks; /* all, in order of their code */
     uint64_t translated, invalidated, linked, flushes;
 };
 

@@ -16,10 +16,12 @@ typedef struct Block Block;
 typedef struct TcgAccel TcgAccel;
 
 enum {
-    TLB_BITS = 11, TLB_ENTRIES = 1 << TLB_BITS,
-    TLB_KINDS = 3,        /* user, kernel with SMAP in force, kernel without */
-    TLB_SETS = 8,         /* address spaces kept at a time */
-    JC_BITS = 12, JC_ENTRIES = 1 << JC_BITS,
+    TLB_BITS = 11,
+    TLB_ENTRIES = 1 << TLB_BITS,
+    TLB_KINDS = 3, /* user, kernel with SMAP in force, kernel without */
+    TLB_SETS = 8,  /* address spaces kept at a time */
+    JC_BITS = 12,
+    JC_ENTRIES = 1 << JC_BITS,
     XTLB_ENTRIES = 512,
     GEN_BITS = 32 - MODE_BITS,
     BOUNCE_SIZE = 1024,
@@ -42,10 +44,10 @@ typedef struct TlbSet {
     uint16_t used[TLB_KINDS];
     uint16_t pcid;
     bool valid;
-    uint32_t gen;           /* changes whenever a code translation may have gone */
+    uint32_t gen; /* changes whenever a code translation may have gone */
     uint64_t last_use;
     uint64_t large_lo, large_hi; /* hull of large pages that have entries; lo > hi: none */
-    uint64_t exec_seen[16]; /* hash set of pages executed in this generation */
+    uint64_t exec_seen[16];      /* hash set of pages executed in this generation */
 } TlbSet;
 
 typedef struct JumpCacheEntry {
@@ -79,13 +81,13 @@ typedef struct TcgCpu {
     _Atomic uint32_t poll;
 
     TcgAccel *accel;
-    uint64_t next_rip;      /* of the instruction a helper runs for */
-    uint32_t mode;          /* MODE_*, without MODE_ONE */
-    uint8_t kind;           /* TLB_USER.. */
+    uint64_t next_rip; /* of the instruction a helper runs for */
+    uint32_t mode;     /* MODE_*, without MODE_ONE */
+    uint8_t kind;      /* TLB_USER.. */
     bool has_error, exc_trap;
     int exc_vector;
     uint32_t exc_error;
-    uint64_t exc_rip;       /* saved IP of a trap */
+    uint64_t exc_rip; /* saved IP of a trap */
 
     /* A slow access on its way: what commit has to do. */
     struct {
@@ -98,9 +100,9 @@ typedef struct TcgCpu {
     TlbSet *sets[TLB_SETS], *set;
     uint32_t gen_counter;
     uint64_t use_counter;
-    uint64_t features;      /* bit per InsnFeature */
-    Block *running;         /* the block the loop entered last */
-    Block *found;           /* what find_block() found */
+    uint64_t features; /* bit per InsnFeature */
+    Block *running;    /* the block the loop entered last */
+    Block *found;      /* what find_block() found */
     XtlbEntry xtlb[XTLB_ENTRIES];
     JumpCacheEntry jc[JC_ENTRIES];
     uint8_t bounce[BOUNCE_SIZE] __attribute__((aligned(64)));
@@ -122,14 +124,15 @@ static inline uint64_t flags_unpack(uint64_t rflags, uint16_t saved)
 }
 
 /* ---- softtlb.c, GPR-only ---- */
-void tlb_init(TcgCpu *c);        /* not GPR-only: softtlb_alloc.c */
+void tlb_init(TcgCpu *c); /* not GPR-only: softtlb_alloc.c */
 void tlb_fini(TcgCpu *c);
 HostSlowResult tcg_mem_slow(void *cpu, uint64_t addr, uint64_t desc);
 void tcg_mem_commit(void *cpu, uint64_t rflags, uint64_t flags_host);
-/* RAM address (ram_base numbering) of the page that holds code at LINEAR; raises #PF. False: no RAM. */
+/* RAM address (ram_base numbering) of the page that holds code at LINEAR; raises #PF. False: no
+ * RAM. */
 bool tcg_code_page(TcgCpu *c, uint64_t linear, uint64_t *ram_addr);
-/* Makes entries through which the RAM page at host address HOST could be written go through the slow
- * path again. */
+/* Makes entries through which the RAM page at host address HOST could be written go through the
+ * slow path again. */
 void tlb_protect(TcgCpu *c, const uint8_t *host);
 void tlb_protect_all(TcgCpu *c);
 

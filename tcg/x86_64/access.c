@@ -11,9 +11,9 @@
  * tag) and an access that leaves the page all give a large unsigned number.
  *
  * Cold path: thunk_slow gets TA (address) and TI (SLOW_*), and returns TH. TI = 0: TH is the memory
- * itself, go on with the fast path's access. TI = 1, only for writes: TH is a bounce buffer with the
- * present contents; a copy of the access runs on it here, and thunk_commit writes it back. A read from
- * a bounce buffer needs no commit, and uses the fast path's access, too.
+ * itself, go on with the fast path's access. TI = 1, only for writes: TH is a bounce buffer with
+ * the present contents; a copy of the access runs on it here, and thunk_commit writes it back. A
+ * read from a bounce buffer needs no commit, and uses the fast path's access, too.
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "tcg/x86_64/emit.h"
@@ -79,8 +79,7 @@ void emit_access_check(Emit *e, const IrOp *op)
     emit_address(e, m);
     if (m->seg_check) {
         asm_lea(a, true, H_TI, H_TA, -1, 0, op->mem_size - 1);
-        asm_gs(a, 0x3b, true, H_TI,
-               (write ? e->l->seg_wlimit : e->l->seg_rlimit) + 8 * m->seg);
+        asm_gs(a, 0x3b, true, H_TI, (write ? e->l->seg_wlimit : e->l->seg_rlimit) + 8 * m->seg);
         c->jumps[1] = asm_jcc(a, CC_G);
     }
     add_segment_base(e, m);
@@ -145,7 +144,8 @@ static void emit_cold_access(Emit *e, const ColdAccess *c)
                     (uint32_t)op->mem_size << SLOW_SIZE_SHIFT;
 
     desc |= (op->mem_acc & IR_ACC_W ? SLOW_WRITE : 0) | (op->mem_acc & IR_ACC_R ? SLOW_READ : 0) |
-            (op->mem_last ? SLOW_LAST : 0) | (op->mem_aligned ? SLOW_ALIGNED : 0) | (uint64_t)op->mem.seg << SLOW_SEG_SHIFT;
+            (op->mem_last ? SLOW_LAST : 0) | (op->mem_aligned ? SLOW_ALIGNED : 0) |
+            (uint64_t)op->mem.seg << SLOW_SEG_SHIFT;
     asm_patch_here(a, c->jumps[0]);
     asm_movi(a, H_TI, desc);
     uint32_t call = asm_off(a);

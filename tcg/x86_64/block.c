@@ -55,8 +55,9 @@ static void emit_helper(Emit *e, const IrOp *op)
     } else {
         asm_movi(a, H_TI, (uint64_t)op->imm2);
     }
-    asm_movi(a, H_TH, (uint32_t)op->insn_off | (uint32_t)op->insn_len << SLOW_LEN_SHIFT |
-                          (uint64_t)op->imm << 32);
+    asm_movi(a, H_TH,
+             (uint32_t)op->insn_off | (uint32_t)op->insn_len << SLOW_LEN_SHIFT |
+                 (uint64_t)op->imm << 32);
     asm_room(a);
     asm_u8(a, 0x65); /* call or jmp gs:thunk */
     asm_u8(a, 0xff);
@@ -82,7 +83,8 @@ static void emit_simple(Emit *e, const IrOp *op)
         break;
     case IR_MOVI:
         if (op->size >= 4 && op->dst < 16 && host_pinned(op->dst) >= 0) {
-            asm_movi(a, host_pinned(op->dst), op->size == 4 ? (uint32_t)op->imm : (uint64_t)op->imm);
+            asm_movi(a, host_pinned(op->dst),
+                     op->size == 4 ? (uint32_t)op->imm : (uint64_t)op->imm);
             break;
         }
         asm_movi(a, H_TA, op->size == 8 ? (uint64_t)op->imm : (uint32_t)op->imm);

@@ -1,10 +1,10 @@
 /*
  * Re-encoding a capsule: the guest's instruction with host registers.
  *
- * Registers RAX..RDI other than RSP and RBP, and all vectors, keep their numbers, so implicit operands
- * (MUL, CMPXCHG, shifts by CL ...) need nothing. A register that lives in a GS slot is loaded to a
- * scratch register before, and stored after. The memory operand is always [TH], a low register, so that
- * AH..DH, which exclude a REX prefix, can be encoded with it.
+ * Registers RAX..RDI other than RSP and RBP, and all vectors, keep their numbers, so implicit
+ * operands (MUL, CMPXCHG, shifts by CL ...) need nothing. A register that lives in a GS slot is
+ * loaded to a scratch register before, and stored after. The memory operand is always [TH], a low
+ * register, so that AH..DH, which exclude a REX prefix, can be encoded with it.
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "tcg/x86_64/emit.h"
@@ -12,11 +12,11 @@
 enum { HIGH_BYTE = 16 }; /* IR_ROLE_GPR8 16..19: AH CH DH BH */
 
 typedef struct Operand {
-    int host;        /* number in ModRM */
-    uint8_t vreg;    /* VREG_NONE unless it must be loaded and stored */
-    bool rex;        /* a REX prefix is needed to mean the low byte */
+    int host;     /* number in ModRM */
+    uint8_t vreg; /* VREG_NONE unless it must be loaded and stored */
+    bool rex;     /* a REX prefix is needed to mean the low byte */
     bool loaded;
-    bool high;       /* AH CH DH BH: no REX prefix allowed */
+    bool high; /* AH CH DH BH: no REX prefix allowed */
 } Operand;
 
 static Operand operand(Emit *e, uint8_t role, uint8_t num, uint8_t acc, unsigned size, int scratch)
@@ -45,14 +45,18 @@ static Operand operand(Emit *e, uint8_t role, uint8_t num, uint8_t acc, unsigned
 
 static void vex_prefix(Asm *a, const IrCapsule *c, int reg, int base, int vvvv)
 {
-    unsigned pp = c->prefixes & IR_PFX_66 ? 1 : c->prefixes & IR_PFX_F3 ? 2 : c->prefixes & IR_PFX_F2 ? 3 : 0;
+    unsigned pp = c->prefixes & IR_PFX_66   ? 1
+                  : c->prefixes & IR_PFX_F3 ? 2
+                  : c->prefixes & IR_PFX_F2 ? 3
+                                            : 0;
 
     asm_u8(a, 0xc4);
     asm_u8(a, (uint8_t)((reg & 8 ? 0 : 0x80) | 0x40 | (base & 8 ? 0 : 0x20) | c->map));
     asm_u8(a, (uint8_t)((c->prefixes & IR_PFX_W ? 0x80 : 0) | (~vvvv & 15) << 3 | pp));
 }
 
-static void legacy_prefixes(Asm *a, const IrCapsule *c, const Operand *reg, const Operand *rm, int base)
+static void legacy_prefixes(Asm *a, const IrCapsule *c, const Operand *reg, const Operand *rm,
+                            int base)
 {
     if (c->prefixes & IR_PFX_LOCK) {
         asm_u8(a, 0xf0);

@@ -13,10 +13,10 @@ typedef enum FlagsAt { FLAGS_HOST, FLAGS_SAVED } FlagsAt;
 /* A slow path to be emitted behind the block: a memory access whose check failed. */
 typedef struct ColdAccess {
     const IrOp *op;
-    uint32_t jumps[2];  /* patches of the jumps to it; [1] is the segment check, 0: none */
-    uint32_t back;      /* where the fast path goes on with TH set */
-    uint32_t done;      /* behind the access */
-    FlagsAt flags;      /* at BACK */
+    uint32_t jumps[2]; /* patches of the jumps to it; [1] is the segment check, 0: none */
+    uint32_t back;     /* where the fast path goes on with TH set */
+    uint32_t done;     /* behind the access */
+    FlagsAt flags;     /* at BACK */
 } ColdAccess;
 
 enum { MAX_COLD = IR_MAX_OPS };
@@ -34,8 +34,8 @@ typedef struct Emit {
 } Emit;
 
 /* flags_state.c: where the status flags are */
-void emit_flags_save(Emit *e);     /* host -> saved; destroys TI */
-void emit_flags_restore(Emit *e);  /* saved -> host; destroys TI */
+void emit_flags_save(Emit *e);    /* host -> saved; destroys TI */
+void emit_flags_restore(Emit *e); /* saved -> host; destroys TI */
 /* Before host code that destroys RFLAGS, with LIVE flags needed later. */
 void emit_flags_before_clobber(Emit *e, uint16_t live);
 /* Before an instruction with these masks runs natively; and what it leaves. */
@@ -43,22 +43,22 @@ void emit_flags_before_native(Emit *e, const IrOp *op);
 void emit_flags_after_native(Emit *e, const IrOp *op);
 
 /* access.c: guest memory */
-void emit_address(Emit *e, const IrMem *m);           /* TA = effective address; keeps flags */
-void emit_linear(Emit *e, const IrMem *m);            /* TA = linear address; destroys flags */
+void emit_address(Emit *e, const IrMem *m); /* TA = effective address; keeps flags */
+void emit_linear(Emit *e, const IrMem *m);  /* TA = linear address; destroys flags */
 /* TA = address, TLB check; then TH = host pointer. Registers a cold path when the op's tail can be
  * emitted again by emit_access_tail(). */
 void emit_access_check(Emit *e, const IrOp *op);
-void emit_access_tail(Emit *e, const IrOp *op);       /* the access itself, at TH */
+void emit_access_tail(Emit *e, const IrOp *op); /* the access itself, at TH */
 void emit_cold_paths(Emit *e);
 
 /* regs.c: virtual registers */
-int emit_vreg_read(Emit *e, uint8_t v, int scratch);  /* host register holding it, full width */
+int emit_vreg_read(Emit *e, uint8_t v, int scratch); /* host register holding it, full width */
 void emit_vreg_write(Emit *e, uint8_t v, int host, unsigned size);
-void emit_vreg_load(Emit *e, int host, uint8_t v);    /* copies it */
+void emit_vreg_load(Emit *e, int host, uint8_t v); /* copies it */
 int32_t emit_vreg_slot(const Emit *e, uint8_t v);
 
 /* capsule.c */
-void emit_capsule_native(Emit *e, const IrOp *op);    /* with TH = memory operand, if it has one */
+void emit_capsule_native(Emit *e, const IrOp *op); /* with TH = memory operand, if it has one */
 
 /* ends.c */
 void emit_block_end(Emit *e, const IrOp *op);

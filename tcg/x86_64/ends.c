@@ -2,12 +2,12 @@
  * Ends of blocks: jumps in the page, to other pages, indirect ones, and exits.
  *
  * An edge inside the page is one `jmp rel32` with an aligned displacement. It starts out aimed at a
- * stub that saves the flags and leaves through thunk_link; once the target exists, the loop aims it at
- * the target's entry. Backward edges first poll for interrupts.
+ * stub that saves the flags and leaves through thunk_link; once the target exists, the loop aims it
+ * at the target's entry. Backward edges first poll for interrupts.
  *
- * All else goes through the jump cache: the guest IP is looked up together with the context (mode and
- * address space), and on a hit the page's IP base is set and the block entered by its saved-flags entry.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * All else goes through the jump cache: the guest IP is looked up together with the context (mode
+ * and address space), and on a hit the page's IP base is set and the block entered by its
+ * saved-flags entry. SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "tcg/x86_64/emit.h"
 
@@ -197,7 +197,8 @@ static void emit_jcc(Emit *e, const IrOp *op)
     emit_two_edges(e, op, asm_jcc(a, cc), plain);
 }
 
-/* LOOPcc and JCXZ: the count is tested by JRCXZ with the count in RCX for a moment, without flags. */
+/* LOOPcc and JCXZ: the count is tested by JRCXZ with the count in RCX for a moment, without flags.
+ */
 static void emit_loop(Emit *e, const IrOp *op)
 {
     Asm *a = &e->a;

@@ -2,10 +2,9 @@
  * Where the guest's status flags are: in RFLAGS, or in the fl_saved slot.
  *
  * They are saved once, lazily, when host code is about to destroy RFLAGS while they are live, and
- * restored only when an instruction needs them in RFLAGS: one that reads them, or one that overwrites
- * some and leaves others that are live. LAHF and SETO instead of PUSHF: two cheap operations against a
- * microcoded one.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * restored only when an instruction needs them in RFLAGS: one that reads them, or one that
+ * overwrites some and leaves others that are live. LAHF and SETO instead of PUSHF: two cheap
+ * operations against a microcoded one. SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "tcg/x86_64/emit.h"
 

@@ -5,7 +5,8 @@
 #include "tcg/x86_64/emit.h"
 
 static const int8_t pinned[16] = {
-    H_RAX, H_RCX, H_RDX, H_RBX, H_R10, H_R11, H_RSI, H_RDI, H_R8, H_R9, -1, -1, H_R12, H_R13, -1, -1,
+    H_RAX, H_RCX, H_RDX, H_RBX, H_R10, H_R11, H_RSI, H_RDI,
+    H_R8,  H_R9,  -1,    -1,    H_R12, H_R13, -1,    -1,
 };
 
 int host_pinned(int gpr)

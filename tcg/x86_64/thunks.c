@@ -2,12 +2,11 @@
  * Thunks: crossing between generated code and C.
  *
  * Going out stores the pinned guest registers to their slots and calls; coming back loads them. The
- * scratch registers RBP, R14 and R15 are callee-saved in the C ABI, so they survive a call. Vectors, x87
- * and MXCSR are not touched here.
+ * scratch registers RBP, R14 and R15 are callee-saved in the C ABI, so they survive a call.
+ * Vectors, x87 and MXCSR are not touched here.
  *
- * Stack: enter and guard push the six callee-saved registers and eight bytes more, and note RSP; it is
- * a multiple of 16 in generated code.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * Stack: enter and guard push the six callee-saved registers and eight bytes more, and note RSP; it
+ * is a multiple of 16 in generated code. SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "tcg/x86_64/emit.h"
 

@@ -1,12 +1,12 @@
 /*
- * The oracle: random instructions from the encoding table, run on the host CPU and in the translator;
- * registers, flags, memory, x87, vectors, MXCSR and the exception must be the same.
+ * The oracle: random instructions from the encoding table, run on the host CPU and in the
+ * translator; registers, flags, memory, x87, vectors, MXCSR and the exception must be the same.
  *
- *     cpu-oracle --seed N --count M [--name MNEMONIC] [--verbose] [--log ITEMS]
+ *     cpu-oracle --seed N --count M [--name MNEMONIC] [--code32] [--verbose] [--log ITEMS]
  *
- * A case is one to six instructions and an INT3. Memory operands use base and index registers that are
- * set up to point into the data area, now and then at a page's end.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * A case is one to six instructions and an INT3. Memory operands use base and index registers that
+ * are set up to point into the data area, now and then at a page's end. SPDX-License-Identifier:
+ * GPL-2.0-or-later
  */
 #include <capstone/capstone.h>
 #include <glib.h>
@@ -29,7 +29,8 @@ typedef struct Case {
     uint64_t pointer;
     uint64_t undefined; /* flags with undefined value at the end */
     int insns;
-    bool two_faults;    /* an instruction with two memory operands: which faults first is its own */
+    bool code32;
+    bool two_faults; /* an instruction with two memory operands: which faults first is its own */
 } Case;
 
 static uint64_t rng_state;
@@ -55,11 +56,12 @@ static bool one_in(unsigned n)
 
 static const char *const unwanted[] = {"rdrand", "rdseed", "fwait", NULL};
 
-static bool usable(const InsnRow *r, uint64_t features)
+static bool usable(const InsnRow *r, uint64_t features, bool code32)
 {
-    static const uint8_t kinds[] = {T_CAPSULE, T_PUSH_R, T_POP_R, T_PUSH_I, T_PUSH_M,  T_POP_M,
-                                    T_XCHG_R,  T_MOV_RI, T_LEA,   T_STRING, T_LEAVE,   T_XLAT,
-                                    T_BSWAP,   T_NOP,    T_ENTER, T_JCC};
+    static const uint8_t kinds[] = {T_CAPSULE,  T_PUSH_R, T_POP_R, T_PUSH_I, T_PUSH_M, T_POP_M,
+                                    T_XCHG_R,   T_MOV_RI, T_LEA,   T_STRING, T_LEAVE,  T_XLAT,
+                                    T_INCDEC_R, T_BCD,    T_AAM,   T_AAD,    T_SALC,   T_PUSHA,
+                                    T_POPA,     T_BSWAP,  T_NOP,   T_ENTER,  T_JCC};
     bool kind = false;
 
     for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
@@ -70,7 +72,7 @@ static bool usable(const InsnRow *r, uint64_t features)
             return false;
         }
     }
-    return kind && !(r->flags & (INSN_I64 | INSN_PRIV | INSN_WAIT)) &&
+    return kind && !(r->flags & ((code32 ? INSN_O64 : INSN_I64) | INSN_PRIV | INSN_WAIT)) &&
            (r->feature == FEAT_NONE || (features >> r->feature & 1));
 }
 
@@ -109,7 +111,7 @@ static unsigned imm_size(const InsnRow *r, bool p66, bool w)
 /* ModRM and what follows for a memory operand; needs the REX bits chosen before. */
 static void put_mem(Case *c, uint8_t reg, unsigned imm)
 {
-    if (one_in(12)) { /* RIP-relative */
+    if (one_in(12) && !c->code32) { /* RIP-relative */
         put(c, (uint8_t)(reg << 3 | 5));
         int32_t disp = (int32_t)(c->pointer - (GUEST_CODE + c->len + 4 + imm));
         for (int i = 0; i < 4; i++) {
@@ -138,11 +140,10 @@ static void generate(Case *c, const InsnRow *r)
     bool modrm = r->reg != K_NONE || r->ext >= 0 || r->mod != MOD_ANY ||
                  (r->rm != K_NONE && r->rm != K_OPREG);
     bool mem = modrm && (r->mod == MOD_MEM || (r->mod == MOD_ANY && one_in(2)));
-    bool p66 = r->pfx == PFX_66 ||
-               (!(r->flags & (INSN_SSE | INSN_MMX | INSN_X87)) && r->pfx != PFX_NP &&
-                r->kind != T_JCC && one_in(4));
-    bool w = one_in(2) && r->kind != T_JCC;
-    uint8_t rex = (uint8_t)(0x40 | (w ? 8 : 0) | (one_in(2) ? 4 : 0));
+    bool p66 = r->pfx == PFX_66 || (!(r->flags & (INSN_SSE | INSN_MMX | INSN_X87)) &&
+                                    r->pfx != PFX_NP && r->kind != T_JCC && one_in(4));
+    bool w = one_in(2) && r->kind != T_JCC && !c->code32;
+    uint8_t rex = (uint8_t)(0x40 | (w ? 8 : 0) | (one_in(2) && !c->code32 ? 4 : 0));
     unsigned imm = imm_size(r, p66, w);
     size_t start = c->len;
 
@@ -151,7 +152,7 @@ static void generate(Case *c, const InsnRow *r)
     }
     if (mem) {
         rex |= (c->base >> 3) | (c->index >> 3) << 1;
-    } else if (one_in(2)) {
+    } else if (one_in(2) && !c->code32) {
         rex |= 1;
     }
     if ((r->flags & INSN_LOCK) && mem && (r->acc & 2) && one_in(3)) {
@@ -167,12 +168,12 @@ static void generate(Case *c, const InsnRow *r)
     }
     if (r->map >= 4) {
         static const uint8_t pp[] = {[PFX_NP] = 0, [PFX_66] = 1, [PFX_F3] = 2, [PFX_F2] = 3};
-        uint8_t vvvv = r->vvvv ? (uint8_t)below(16) : 0;
+        uint8_t vvvv = r->vvvv ? (uint8_t)below(c->code32 ? 8 : 16) : 0;
         c->len = start;
         put(c, 0xc4);
         put(c, (uint8_t)((~rex & 7) << 5 | (r->map - 2)));
         put(c, (uint8_t)((rex & 8) << 4 | (~vvvv & 15) << 3 | pp[r->pfx]));
-    } else if (rex != 0x40 || one_in(4)) {
+    } else if (!c->code32 && (rex != 0x40 || one_in(4))) {
         put(c, rex);
     }
     if (r->map && r->map < 4) {
@@ -239,6 +240,10 @@ static void random_state(NativeState *st, const Case *c)
         st->gpr[R_RSP] = GUEST_DATA + 0x2000;
     }
     st->gpr[c->base] = c->pointer;
+    for (int i = 0; i < 16 && c->code32; i++) {
+        st->gpr[i] = i < 8 ? (uint32_t)st->gpr[i] : 0;
+    }
+    st->code32 = c->code32;
     st->rflags = 0x202 | (rnd() & FLAG_STATUS);
     for (int i = 0; i < 512; i++) {
         st->fx[i] = 0;
@@ -268,10 +273,11 @@ static void random_state(NativeState *st, const Case *c)
     }
 }
 
-static bool fx_equal(const uint8_t *a, const uint8_t *b)
+static bool fx_equal(const uint8_t *a, const uint8_t *b, bool code32)
 {
     /* not the last instruction's opcode and pointers, nor the parts that are reserved */
-    return !memcmp(a, b, 6) && !memcmp(a + 24, b + 24, 4) && !memcmp(a + 32, b + 32, 416 - 32);
+    return !memcmp(a, b, 6) && !memcmp(a + 24, b + 24, 4) &&
+           !memcmp(a + 32, b + 32, (code32 ? 288 : 416) - 32);
 }
 
 static void show_code(const Case *c)
@@ -283,7 +289,7 @@ static void show_code(const Case *c)
         printf("%02x ", c->code[i]);
     }
     printf("\n");
-    if (cs_open(CS_ARCH_X86, CS_MODE_64, &h) == CS_ERR_OK) {
+    if (cs_open(CS_ARCH_X86, c->code32 ? CS_MODE_32 : CS_MODE_64, &h) == CS_ERR_OK) {
         size_t n = cs_disasm(h, c->code, c->len, GUEST_CODE, 0, &insn);
         for (size_t i = 0; i < n; i++) {
             printf("#   %s %s\n", insn[i].mnemonic, insn[i].op_str);
@@ -318,7 +324,7 @@ static void report(uint64_t seed, uint64_t number, const Case *c, const NativeSt
         printf("#   flags: before %03" PRIx64 " host %03" PRIx64 " translator %03" PRIx64 "\n",
                before->rflags & FLAG_STATUS, n->rflags & FLAG_STATUS, g->rflags & FLAG_STATUS);
     }
-    if (!fx_equal(n->fx, cpu->st.xsave)) {
+    if (!fx_equal(n->fx, cpu->st.xsave, c->code32)) {
         for (int i = 0; i < 416; i++) {
             if (n->fx[i] != cpu->st.xsave[i] && !(i >= 6 && i < 24) && !(i >= 28 && i < 32)) {
                 printf("#   x87/SSE image differs from byte %d on: host %02x translator %02x\n", i,
@@ -344,32 +350,37 @@ static bool same(const Case *c, const NativeState *n, const X86Cpu *cpu, const G
     if (n->vector != EXC_BP && c->insns > 1) {
         flags = 0; /* flags that a later instruction overwrites are not kept for a fault's frame */
     }
+    if (c->code32 && vector == EXC_PF && n->vector == EXC_SS) {
+        vector = EXC_SS; /* a push that wraps around 4 GiB */
+    }
     if (c->two_faults && (vector == EXC_PF || vector == EXC_GP) &&
         (n->vector == EXC_PF || n->vector == EXC_GP)) {
         vector = n->vector;
     }
 
     for (int i = 0; i < 16; i++) {
-        if (n->gpr[i] != (i == R_RSP ? g->rsp : cpu->st.gpr[i])) {
+        if (c->code32
+                ? i < 8 && (uint32_t)n->gpr[i] != (uint32_t)(i == R_RSP ? g->rsp : cpu->st.gpr[i])
+                : n->gpr[i] != (i == R_RSP ? g->rsp : cpu->st.gpr[i])) {
             return false;
         }
     }
     return n->vector == vector && n->rip == g->rip && !((n->rflags ^ g->rflags) & flags) &&
-           fx_equal(n->fx, cpu->st.xsave) &&
+           fx_equal(n->fx, cpu->st.xsave, c->code32) &&
            !memcmp((void *)GUEST_DATA, guest_data(), GUEST_DATA_SIZE);
 }
 
 static bool run_case(X86Cpu *cpu, uint64_t seed, uint64_t number, const InsnRow *const *rows,
-                     size_t count, bool verbose)
+                     size_t count, bool code32, bool verbose)
 {
     static NativeState before, native;
-    Case c = {.len = 0};
+    Case c = {.code32 = code32};
     GuestExit g;
 
     rng_state = seed * 0x100000001b3ull + number;
-    c.base = (int)below(16);
+    c.base = (int)below(code32 ? 8 : 16);
     do {
-        c.index = (int)below(16);
+        c.index = (int)below(code32 ? 8 : 16);
     } while (c.index == c.base || c.index == R_RSP);
     c.pointer = GUEST_DATA + 0x1800 + (one_in(3) ? below(256) : below(16) * 16);
     if (one_in(8)) {
@@ -398,7 +409,7 @@ static bool run_case(X86Cpu *cpu, uint64_t seed, uint64_t number, const InsnRow 
     memcpy(cpu->st.gpr, before.gpr, sizeof before.gpr);
     cpu->st.rflags = before.rflags;
     memcpy(cpu->st.xsave, before.fx, 512);
-    guest_run(cpu, &g);
+    guest_run(cpu, code32, &g);
     /* DF and the like cannot change; a string instruction may be interrupted nowhere */
     if (!same(&c, &native, cpu, &g)) {
         report(seed, number, &c, &before, &native, cpu, &g);
@@ -412,7 +423,7 @@ int main(int argc, char **argv)
     uint64_t seed = 1, count = 500000, start = 0, failed = 0;
     g_autofree const InsnRow **rows = g_new(const InsnRow *, insn_table_count);
     const char *name = NULL;
-    bool verbose = false;
+    bool verbose = false, code32 = false;
     size_t n = 0;
 
     for (int i = 1; i < argc; i++) {
@@ -426,18 +437,21 @@ int main(int argc, char **argv)
             name = argv[++i];
         } else if (!strcmp(argv[i], "--log") && i + 1 < argc) {
             log_set(argv[++i], NULL);
+        } else if (!strcmp(argv[i], "--code32")) {
+            code32 = true;
         } else if (!strcmp(argv[i], "--verbose")) {
             verbose = true;
         } else {
-            fprintf(stderr, "usage: cpu-oracle [--seed N] [--count M] [--start K] [--name MNEMONIC] "
-                            "[--verbose]\n");
+            fprintf(stderr,
+                    "usage: cpu-oracle [--seed N] [--count M] [--start K] [--name MNEMONIC] "
+                    "[--code32] [--verbose]\n");
             return 1;
         }
     }
     X86Cpu *cpu = guest_new();
     native_init();
     for (size_t i = 0; i < insn_table_count; i++) {
-        if (usable(&insn_table[i], guest_features(cpu)) &&
+        if (usable(&insn_table[i], guest_features(cpu), code32) &&
             (!name || !strcmp(insn_table[i].name, name))) {
             rows[n++] = &insn_table[i];
         }
@@ -445,7 +459,7 @@ int main(int argc, char **argv)
     printf("1..1\n# seed %" PRIu64 ", %" PRIu64 " cases, %zu encodings\n", seed, count, n);
     fflush(stdout);
     for (uint64_t i = start; i < start + count && n; i++) {
-        if (!run_case(cpu, seed, i, rows, n, verbose) && ++failed == 20) {
+        if (!run_case(cpu, seed, i, rows, n, code32, verbose) && ++failed == 20) {
             break;
         }
     }

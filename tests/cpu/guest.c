@@ -17,9 +17,21 @@
 enum {
     RAM_SIZE = 16 << 20,
     /* physical addresses */
-    PML4 = 0x1000, PDPT = 0x2000, PD0 = 0x3000, PD_CODE = 0x4000, PT_CODE = 0x5000, PT_DATA = 0x6000,
-    IDT = 0x8000, GDT = 0x9000, TSS = 0xa000, STUBS = 0xb000, STACK = 0x20000,
-    PDPT_HIGH = 0x7000, PD_HIGH = 0xc000, CODE = 0x100000, DATA = 0x200000,
+    PML4 = 0x1000,
+    PDPT = 0x2000,
+    PD0 = 0x3000,
+    PD_CODE = 0x4000,
+    PT_CODE = 0x5000,
+    PT_DATA = 0x6000,
+    IDT = 0x8000,
+    GDT = 0x9000,
+    TSS = 0xa000,
+    STUBS = 0xb000,
+    STACK = 0x20000,
+    PDPT_HIGH = 0x7000,
+    PD_HIGH = 0xc000,
+    CODE = 0x100000,
+    DATA = 0x200000,
 };
 
 /* Where the system's own structures are mapped: no test address reaches them. */
@@ -49,6 +61,7 @@ static void build_tables(void)
     }
     put64(GDT + 8, 0x00af9b000000ffffull);
     put64(GDT + 16, 0x00cf93000000ffffull);
+    put64(GDT + 32, 0x00cf9b000000ffffull);
     put64(TSS + 36, SYSTEM + STACK);
     for (unsigned v = 0; v < 32; v++) {
         uint64_t stub = SYSTEM + STUBS + 16 * v;
@@ -59,7 +72,7 @@ static void build_tables(void)
     }
 }
 
-static void init_state(X86State *st)
+static void init_state(X86State *st, bool code32)
 {
     static const uint32_t data = 0xc093;
 
@@ -70,8 +83,9 @@ static void init_state(X86State *st)
     for (int i = 0; i < SEG_COUNT; i++) {
         st->seg[i] = (X86Segment){.limit = UINT32_MAX, .attr = data, .selector = 16};
     }
-    st->seg[SEG_CS] = (X86Segment){.limit = UINT32_MAX, .attr = 0xa09b, .selector = 8};
-    st->gdt = (X86TableReg){SYSTEM + GDT, 23};
+    st->seg[SEG_CS] = (X86Segment){
+        .limit = UINT32_MAX, .attr = code32 ? 0xc09b : 0xa09b, .selector = code32 ? 32 : 8};
+    st->gdt = (X86TableReg){SYSTEM + GDT, 39};
     st->idt = (X86TableReg){SYSTEM + IDT, 511};
     st->tr = (X86Segment){.base = SYSTEM + TSS, .limit = 103, .attr = 0x8b, .selector = 24};
 }
@@ -130,12 +144,12 @@ void guest_write_code(const uint8_t *code, size_t len)
     ram_block_written(ram, CODE, len);
 }
 
-void guest_run(X86Cpu *cpu, GuestExit *out)
+void guest_run(X86Cpu *cpu, bool code32, GuestExit *out)
 {
     uint64_t frame[6];
     X86State *st = &cpu->st;
 
-    init_state(st);
+    init_state(st, code32);
     st->rip = GUEST_CODE;
     st->halted = 0;
     cls->put_state(&cpu->cpu);

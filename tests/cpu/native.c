@@ -1,7 +1,6 @@
 /*
- * The native side of the oracle: a jump into the code with all registers loaded, and signal handlers
- * that take them back.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * The native side of the oracle: a jump into the code with all registers loaded, and signal
+ * handlers that take them back. SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "tests/cpu/native.h"
 
@@ -15,10 +14,13 @@
 #include "target-x86/cpu.h"
 #include "tests/cpu/guest.h"
 
+enum { CS_USER64 = 0x33, CS_USER32 = 0x23 }; /* Linux's */
+
 static NativeState *volatile running;
 static struct sigaction before[NSIG];
 
 void native_enter(NativeState *st);
+void native_enter32(NativeState *st);
 extern const char native_leave[];
 extern uint64_t native_rsp, native_target;
 
@@ -35,6 +37,16 @@ __asm__(".text\n"
         "  mov 96(%rdi), %r12; mov 104(%rdi), %r13; mov 112(%rdi), %r14; mov 120(%rdi), %r15\n"
         "  mov 56(%rdi), %rdi\n"
         "  jmp *native_target(%rip)\n"
+        ".globl native_enter32\n"
+        "native_enter32:\n"
+        "  push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
+        "  mov %rsp, native_rsp(%rip)\n"
+        "  fxrstor64 144(%rdi)\n"
+        "  push 128(%rdi); popf\n"
+        "  mov 0(%rdi), %rax; mov 8(%rdi), %rcx; mov 16(%rdi), %rdx; mov 24(%rdi), %rbx\n"
+        "  mov 32(%rdi), %rsp; mov 40(%rdi), %rbp; mov 48(%rdi), %rsi\n"
+        "  mov 56(%rdi), %rdi\n"
+        "  ljmp *native_target(%rip)\n"
         ".globl native_leave\n"
         "native_leave:\n"
         "  mov native_rsp(%rip), %rsp\n"
@@ -47,7 +59,7 @@ __asm__(".text\n"
         ".balign 8\n"
         ".globl native_rsp, native_target\n"
         "native_rsp: .quad 0\n"
-        "native_target: .quad 0\n"
+        "native_target: .quad 0\n" /* its high half is the code segment of the far jump */
         "native_mxcsr: .long 0x1f80\n"
         ".text\n");
 
@@ -96,6 +108,7 @@ static void handler(int sig, siginfo_t *info, void *context)
     running = NULL;
     uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)native_leave;
     uc->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)FLAG_DF;
+    uc->uc_mcontext.gregs[REG_CSGSFS] = (uc->uc_mcontext.gregs[REG_CSGSFS] & ~0xffffll) | CS_USER64;
 }
 
 void native_init(void)
@@ -108,7 +121,6 @@ void native_init(void)
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
     g_assert(code == (void *)GUEST_CODE && data == (void *)GUEST_DATA);
-    native_target = GUEST_CODE;
     for (size_t i = 0; i < G_N_ELEMENTS(signals); i++) {
         sigaction(signals[i], &sa, &before[signals[i]]);
     }
@@ -116,6 +128,18 @@ void native_init(void)
 
 void native_run(NativeState *st)
 {
+    uint16_t ds;
+
     running = st;
-    native_enter(st);
+    if (!st->code32) {
+        native_target = GUEST_CODE;
+        native_enter(st);
+        return;
+    }
+    /* 64-bit code runs with null data segments, which 32-bit code cannot use */
+    native_target = GUEST_CODE | (uint64_t)CS_USER32 << 32;
+    __asm__ volatile("mov %%ds, %0" : "=r"(ds));
+    __asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" ::"r"(0x2b));
+    native_enter32(st);
+    __asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" ::"r"((uint32_t)ds));
 }

@@ -21,3 +21,4 @@ GPR_FILES += target-x86/helpers.c
 GPR_FILES += target-x86/helpers_string.c
 GPR_FILES += target-x86/helpers_misc.c
 GPR_FILES += target-x86/helpers_fpu.c
+GPR_STATE_ALLOWED += x86_fxsave_helper x86_x87_state_helper exec_call_c

@@ -22,6 +22,18 @@ uint64_t x86_log_event(X86Cpu *cpu, uint64_t what, uint64_t error)
     return 0;
 }
 
+uint64_t x86_log_smm(X86Cpu *cpu, uint64_t entry, uint64_t unused)
+{
+    const X86State *st = &cpu->st;
+
+    (void)unused;
+    log_printf(LOG_INT,
+               "cpu %d: %s at %04x:%016" PRIx64 " smbase %08" PRIx64 " cr0 %08" PRIx64 "\n",
+               cpu->cpu.index, entry ? "SMI" : "back by RSM", st->seg[SEG_CS].selector, st->rip,
+               st->smbase, st->cr0);
+    return 0;
+}
+
 uint64_t x86_log_refusal(X86Cpu *cpu, uint64_t what, uint64_t arg)
 {
     const X86State *st = &cpu->st;

@@ -300,6 +300,7 @@ enum { X86_LOG_TASK_SWITCH = 1, X86_LOG_RDMSR, X86_LOG_WRMSR };
 uint64_t x86_log_refusal(X86Cpu *cpu, uint64_t what, uint64_t arg);
 /* WHAT: IntKind << 8 | vector. For -d int. */
 uint64_t x86_log_event(X86Cpu *cpu, uint64_t what, uint64_t error);
+uint64_t x86_log_smm(X86Cpu *cpu, uint64_t entry, uint64_t unused);
 
 /* A hardware task switch: not implemented, refused with #GP(selector). */
 static inline X86_NORETURN void task_switch_refuse(X86Cpu *cpu, uint32_t error)

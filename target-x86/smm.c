@@ -5,6 +5,7 @@
  */
 #include "target-x86/cpuid.h"
 #include "target-x86/seg.h"
+#include "util/log.h"
 
 enum { SMM_REVISION = 0x20064, SMM_ENTRY = 0x8000 };
 
@@ -97,6 +98,9 @@ void x86_enter_smm(X86Cpu *cpu)
 {
     X86State *st = &cpu->st;
 
+    if (__builtin_expect(log_enabled(LOG_INT), 0)) {
+        exec_call_c(x86_log_smm, cpu, 1, 0);
+    }
     st->smm = 1; /* from here on physical accesses see SMRAM */
     save_state(cpu, st->smbase + SMM_ENTRY);
     st->efer = 0;
@@ -182,6 +186,9 @@ void x86_rsm(X86Cpu *cpu)
     x86_tlb_switch(cpu, true);
     x86_mode_changed(cpu);
     x86_recheck_events(cpu);
+    if (__builtin_expect(log_enabled(LOG_INT), 0)) {
+        exec_call_c(x86_log_smm, cpu, 0, 0);
+    }
     if (halted) {
         x86_halt(cpu);
     }

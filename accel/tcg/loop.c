@@ -72,12 +72,14 @@ void x86_raise_at(X86Cpu *cpu, int vector, uint64_t rip)
 
 void x86_exit_loop(X86Cpu *cpu)
 {
+    tcg_cpu(cpu)->fl_saved = flags_pack(cpu->st.rflags);
     tcg_unwind(tcg_cpu(cpu), EXIT_RESTART);
 }
 
 void x86_halt(X86Cpu *cpu)
 {
     cpu->st.halted = 1;
+    tcg_cpu(cpu)->fl_saved = flags_pack(cpu->st.rflags); /* RSM brings others */
     tcg_unwind(tcg_cpu(cpu), EXIT_HALT);
 }
 
@@ -374,7 +376,10 @@ static uint64_t take_events(TcgCpu *c, uint32_t events)
 
     if ((events & CPU_EVENT_SMI) && !st->smm) {
         atomic_fetch_and(&c->x.cpu.events, ~(uint32_t)CPU_EVENT_SMI);
-        return guarded(c, deliver_smi, 0);
+        if (c->x.cpu.machine->smm_memory.root) {
+            return guarded(c, deliver_smi, 0);
+        }
+        /* a machine without SMM: lost, like on a chipset that does not wire the pin */
     }
     if ((events & CPU_EVENT_NMI) && !st->nmi_blocked && !st->int_shadow) {
         atomic_fetch_and(&c->x.cpu.events, ~(uint32_t)CPU_EVENT_NMI);

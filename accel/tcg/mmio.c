@@ -12,7 +12,7 @@
 uint64_t tcg_mmio_access(X86Cpu *cpu, uint64_t a, uint64_t b)
 {
     MmioRequest *r = (MmioRequest *)(uintptr_t)a;
-    AddressSpace *as = &cpu->cpu.machine->memory;
+    AddressSpace *as = tcg_memory(tcg_cpu(cpu));
 
     (void)b;
     for (unsigned pos = 0; pos < r->len;) {

@@ -236,8 +236,7 @@ static X86_NORETURN void raise_walk_fault(TcgCpu *c, uint64_t linear, uint32_t f
 /* The range of plain memory that holds the whole page at PHYS, or NULL. */
 static const FlatRange *ram_range(TcgCpu *c, uint64_t phys)
 {
-    const FlatRange *r =
-        flat_view_find(address_space_view(&c->x.cpu.machine->memory), phys & ~0xfffull);
+    const FlatRange *r = flat_view_find(address_space_view(tcg_memory(c)), phys & ~0xfffull);
 
     if (!r || !r->ram || r->base + r->size - (phys & ~0xfffull) < 4096) {
         return NULL;

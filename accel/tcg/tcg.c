@@ -13,6 +13,7 @@
 
 #include "accel/tcg/loop.h"
 #include "accel/tcg/tcg_accel.h"
+#include "core/lock.h"
 #include "core/machine.h"
 #include "core/safepoint.h"
 #include "hw/intc/apic.h"
@@ -222,10 +223,23 @@ static uint64_t guest_tsc(Cpu *cpu)
     return x86_rdtsc((X86Cpu *)cpu);
 }
 
+/* The board makes the SMM view after the accelerator has got the others. */
+static void listen_smm(Machine *m)
+{
+    machine_lock();
+    if (m->smm_memory.root) {
+        address_space_listen(&m->smm_memory, &listener);
+    }
+    machine_unlock();
+}
+
 static bool tcg_cpu_thread_init(Cpu *cpu, GError **err)
 {
-    if (cpu->index == 0 && apic_of_cpu(cpu)) {
-        apic_set_tsc(cpu->machine, guest_tsc, x86_tsc_khz);
+    if (cpu->index == 0) {
+        if (apic_of_cpu(cpu)) {
+            apic_set_tsc(cpu->machine, guest_tsc, x86_tsc_khz);
+        }
+        listen_smm(cpu->machine);
     }
     if (syscall(SYS_arch_prctl, ARCH_SET_GS, (unsigned long)cpu) < 0) {
         emu_set_error(err, "GS base of a vCPU thread: %s", g_strerror(errno));
@@ -258,11 +272,17 @@ static bool wake_up(TcgCpu *c)
         return false;
     }
     if (st->halted) {
-        if (!(events & (CPU_EVENT_NMI | CPU_EVENT_SMI)) &&
-            !((events & CPU_EVENT_INTR) && (st->rflags & FLAG_IF))) {
+        bool nmi = (events & CPU_EVENT_NMI) && !st->nmi_blocked;
+        bool smi = (events & CPU_EVENT_SMI) && !st->smm;
+        if (!nmi && !smi && !((events & CPU_EVENT_INTR) && (st->rflags & FLAG_IF))) {
             return false;
         }
-        st->halted = 0;
+        if (smi && !c->x.cpu.machine->smm_memory.root) {
+            cpu_lower(&c->x.cpu, CPU_EVENT_SMI);
+            return wake_up(c);
+        }
+        /* RSM halts again: SMM entry has to find it halted (SDM 3C 31.10) */
+        st->halted = smi;
     }
     return true;
 }
@@ -328,8 +348,7 @@ static void tcg_put_state(Cpu *cpu)
 static bool tcg_has_cap(Accel *accel, AccelCap cap)
 {
     (void)accel;
-    (void)cap;
-    return false;
+    return cap == ACCEL_CAP_SMM;
 }
 
 static const MemListener *tcg_memory_listener(Accel *accel)

@@ -7,6 +7,7 @@
 #ifndef ACCEL_TCG_TCG_CPU_H
 #define ACCEL_TCG_TCG_CPU_H
 
+#include "core/machine.h"
 #include "target-x86/cpu.h"
 #include "target-x86/exec.h"
 #include "target-x86/mode.h"
@@ -111,6 +112,14 @@ typedef struct TcgCpu {
 static inline TcgCpu *tcg_cpu(X86Cpu *x)
 {
     return (TcgCpu *)x;
+}
+
+/* Physical memory as this CPU sees it now. */
+static inline AddressSpace *tcg_memory(TcgCpu *c)
+{
+    Machine *m = c->x.cpu.machine;
+
+    return c->x.st.smm && m->smm_memory.root ? &m->smm_memory : &m->memory;
 }
 
 /* The status flags as LAHF and SETO leave them. */

@@ -233,7 +233,7 @@ fuzz-run: $(FUZZERS)
 
 format:
 	clang-format -i $(HEADERS) $(filter %.c,$(LIB_SRC) $(MAINS) $(TEST_SRC)) \
-	    $(shell find tests -name '*.h')
+	    $(shell find tests -name '*.h' ! -name '*.inc.h')
 
 clean:
 	rm -rf build/obj build/guest-obj build/tests build/*.a build/emu-* build/flags build/sources build-asan

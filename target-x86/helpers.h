@@ -14,21 +14,19 @@
 #include "target-x86/cpu.h"
 
 /* name, jumps */
+/* clang-format off */
 #define X86_HELPERS(X)                                                                             \
-    X(raise, 1)                                                                                    \
-    X(raise_gp0, 1) X(raise_unimp, 1) X(load_seg, 0) X(pop_ss, 0) X(far_jmp, 1) X(far_call, 1)     \
-        X(far_ret, 1) X(iret, 1) X(int_n, 1) X(into, 1) X(syscall, 1) X(sysret, 1) X(sysenter, 1)  \
-            X(sysexit, 1) X(hlt, 1) X(cli, 0) X(sti, 0) X(cld, 0) X(std, 0) X(pushf, 0) X(popf, 0) \
-                X(lar, 0) X(lsl, 0) X(verr, 0) X(verw, 0) X(lldt, 0) X(ltr, 0) X(sldt, 0)          \
-                    X(str, 0) X(smsw, 0) X(lmsw, 0) X(sgdt, 0) X(sidt, 0) X(lgdt, 0) X(lidt, 0)    \
-                        X(invlpg, 0) X(invpcid, 0) X(read_cr, 0) X(write_cr, 0) X(read_dr, 0)      \
-                            X(write_dr, 0) X(clts, 0) X(rdtsc, 0) X(rdpmc, 0) X(rdmsr, 0)          \
-                                X(wrmsr, 0) X(cpuid, 0) X(rsm, 1) X(swapgs, 0) X(xgetbv, 0)        \
-                                    X(in, 0) X(out1, 0) X(out2, 0) X(out4, 0) X(string, 0)         \
-                                        X(pusha, 0) X(popa, 0) X(enter, 0) X(bound, 0) X(arpl, 0)  \
-                                            X(bcd, 0) X(aam, 0) X(aad, 0) X(salc, 0)               \
-                                                X(x87_state, 0) X(fxsave, 0) X(rdfsgs, 0)          \
-                                                    X(wrfsgs, 0) X(pause, 0) X(maskmov, 0)
+    X(raise, 1) X(raise_gp0, 1) X(raise_unimp, 1) X(load_seg, 0) X(pop_ss, 0) X(far_jmp, 1)        \
+    X(far_call, 1) X(far_ret, 1) X(iret, 1) X(int_n, 1) X(into, 1) X(syscall, 1) X(sysret, 1)      \
+    X(sysenter, 1) X(sysexit, 1) X(hlt, 1) X(cli, 0) X(sti, 0) X(cld, 0) X(std, 0) X(pushf, 0)     \
+    X(popf, 0) X(lar, 0) X(lsl, 0) X(verr, 0) X(verw, 0) X(lldt, 0) X(ltr, 0) X(sldt, 0)           \
+    X(str, 0) X(smsw, 0) X(lmsw, 0) X(sgdt, 0) X(sidt, 0) X(lgdt, 0) X(lidt, 0) X(invlpg, 0)       \
+    X(invpcid, 0) X(read_cr, 0) X(write_cr, 0) X(read_dr, 0) X(write_dr, 0) X(clts, 0)             \
+    X(rdtsc, 0) X(rdpmc, 0) X(rdmsr, 0) X(wrmsr, 0) X(cpuid, 0) X(rsm, 1) X(swapgs, 0)             \
+    X(xgetbv, 0) X(in, 0) X(out1, 0) X(out2, 0) X(out4, 0) X(string, 0) X(pusha, 0) X(popa, 0)     \
+    X(enter, 0) X(bound, 0) X(arpl, 0) X(bcd, 0) X(aam, 0) X(aad, 0) X(salc, 0) X(x87_state, 0)    \
+    X(fxsave, 0) X(rdfsgs, 0) X(wrfsgs, 0) X(pause, 0) X(maskmov, 0)
+/* clang-format on */
 
 enum {
 #define X(name, jumps) HELPER_##name,

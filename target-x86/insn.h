@@ -55,20 +55,18 @@ typedef enum ImmKind {
 
 /* What executes it. T_CAPSULE keeps the instruction whole; every other has a function in
  * translate_*.c. */
+/* clang-format off */
 #define INSN_KINDS(X)                                                                              \
-    X(CAPSULE)                                                                                     \
-    X(PUSH_R) X(POP_R) X(PUSH_I) X(PUSH_M) X(POP_M) X(INCDEC_R) X(XCHG_R) X(MOV_RI) X(MOFFS)       \
-        X(LEA) X(JCC) X(JMP) X(CALL) X(RET) X(CALL_M) X(JMP_M) X(FAR_IMM) X(FAR_M) X(RETF) X(IRET) \
-            X(INT) X(INT3) X(INT1) X(INTO) X(LOOP) X(JCXZ) X(STRING) X(INS_OUTS) X(IN) X(OUT)      \
-                X(HLT) X(CLI) X(STI) X(CLD) X(STD) X(PUSHF) X(POPF) X(PUSHA) X(POPA) X(ENTER)      \
-                    X(LEAVE) X(PUSH_S) X(POP_S) X(MOV_FROM_S) X(MOV_TO_S) X(LDS) X(XLAT) X(BT_MEM) \
-                        X(NOP) X(PAUSE) X(MOV_FROM_CR) X(MOV_TO_CR) X(MOV_FROM_DR) X(MOV_TO_DR)    \
-                            X(SYSCALL) X(SYSRET) X(SYSENTER) X(SYSEXIT) X(GRP6) X(GRP7_MEM)        \
-                                X(GRP7_REG) X(CLTS) X(INVD) X(RDTSC) X(RDMSR) X(WRMSR) X(RDPMC)    \
-                                    X(CPUID) X(RSM) X(BSWAP) X(LAR) X(LSL) X(BCD) X(AAM) X(AAD)    \
-                                        X(SALC) X(BOUND) X(ARPL) X(INVPCID) X(X87_STATE) X(FXSAVE) \
-                                            X(RDFSGS) X(RDRAND) X(UD) X(FSTSW) X(LDMXCSR)          \
-                                                X(MASKMOV)
+    X(CAPSULE) X(PUSH_R) X(POP_R) X(PUSH_I) X(PUSH_M) X(POP_M) X(INCDEC_R) X(XCHG_R) X(MOV_RI)     \
+    X(MOFFS) X(LEA) X(JCC) X(JMP) X(CALL) X(RET) X(CALL_M) X(JMP_M) X(FAR_IMM) X(FAR_M) X(RETF)    \
+    X(IRET) X(INT) X(INT3) X(INT1) X(INTO) X(LOOP) X(JCXZ) X(STRING) X(INS_OUTS) X(IN) X(OUT)      \
+    X(HLT) X(CLI) X(STI) X(CLD) X(STD) X(PUSHF) X(POPF) X(PUSHA) X(POPA) X(ENTER) X(LEAVE)         \
+    X(PUSH_S) X(POP_S) X(MOV_FROM_S) X(MOV_TO_S) X(LDS) X(XLAT) X(BT_MEM) X(NOP) X(PAUSE)          \
+    X(MOV_FROM_CR) X(MOV_TO_CR) X(MOV_FROM_DR) X(MOV_TO_DR) X(SYSCALL) X(SYSRET) X(SYSENTER)       \
+    X(SYSEXIT) X(GRP6) X(GRP7_MEM) X(GRP7_REG) X(CLTS) X(INVD) X(RDTSC) X(RDMSR) X(WRMSR)          \
+    X(RDPMC) X(CPUID) X(RSM) X(BSWAP) X(LAR) X(LSL) X(BCD) X(AAM) X(AAD) X(SALC) X(BOUND) X(ARPL)  \
+    X(INVPCID) X(X87_STATE) X(FXSAVE) X(RDFSGS) X(RDRAND) X(UD) X(FSTSW) X(LDMXCSR) X(MASKMOV)
+/* clang-format on */
 
 typedef enum InsnKind {
 #define X(k) T_##k,

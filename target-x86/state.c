@@ -14,8 +14,8 @@
 #include "util/keyval.h"
 
 #define RFLAGS_KNOWN 0x3f7fd7u
-#define EFER_KNOWN   (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_AIBRSE | 1u << 14 /* FFXSR  \
-                                                                                          */)
+#define EFER_FFXSR   (1u << 14)
+#define EFER_KNOWN   (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_FFXSR | EFER_AIBRSE)
 #define CR4_KNOWN                                                                                  \
     (CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE |      \
      CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP | CR4_LA57 | CR4_FSGSBASE | CR4_PCIDE | CR4_OSXSAVE |  \

@@ -10,7 +10,8 @@
 
 extern const AccelClass kvm_accel_class;
 
-/* The devices that stand for the interrupt controllers and the timer in the kernel; ends with NULL. */
+/* The devices that stand for the interrupt controllers and the timer in the kernel; ends with NULL.
+ */
 extern const DeviceClass *const kvm_device_classes[];
 
 #endif

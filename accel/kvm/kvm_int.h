@@ -55,8 +55,8 @@ struct KvmAccel {
     int fd, vm_fd;
     size_t run_size;
     KvmCaps caps;
-    struct kvm_cpuid2 *cpuid;   /* KVM_GET_SUPPORTED_CPUID */
-    struct kvm_msr_list *msrs;  /* KVM_GET_MSR_INDEX_LIST */
+    struct kvm_cpuid2 *cpuid;  /* KVM_GET_SUPPORTED_CPUID */
+    struct kvm_msr_list *msrs; /* KVM_GET_MSR_INDEX_LIST */
     KvmSlots slots[2];
     bool smm_listening;
 
@@ -77,11 +77,11 @@ typedef struct KvmCpu {
     struct kvm_run *run;
     pthread_t thread;
     _Atomic bool has_thread;
-    _Atomic bool in_run;  /* inside KVM_RUN, or about to be */
-    bool io_pending;      /* an instruction's exit was answered, and KVM has not completed it yet */
-    bool broken;          /* a state could not be loaded: it must not run */
+    _Atomic bool in_run; /* inside KVM_RUN, or about to be */
+    bool io_pending;     /* an instruction's exit was answered, and KVM has not completed it yet */
+    bool broken;         /* a state could not be loaded: it must not run */
     bool single_step;
-    bool lapic_pending;   /* LAPIC is to be loaded by the next kvm_put_state() */
+    bool lapic_pending; /* LAPIC is to be loaded by the next kvm_put_state() */
     struct kvm_lapic_state lapic;
     uint64_t exits, io_exits, mmio_exits;
 } KvmCpu;

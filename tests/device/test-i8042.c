@@ -85,23 +85,6 @@ static void test_controller_answers(void)
     EXPECT(0x34);
 }
 
-static void test_a20_gate(void)
-{
-    start(0x47);
-    command(0xd1);
-    data(0xdd);
-    g_assert_false(machine_a20(&rig->m));
-    command(0xd0);
-    g_assert_cmphex(next() & 0x03, ==, 0x01);
-    command(0xd1);
-    data(0xdf);
-    g_assert_true(machine_a20(&rig->m));
-    command(0xdd);
-    g_assert_false(machine_a20(&rig->m));
-    command(0xdf);
-    g_assert_true(machine_a20(&rig->m));
-}
-
 static void test_keyboard_commands(void)
 {
     start(0x45);
@@ -291,7 +274,6 @@ int main(int argc, char **argv)
     rig = rig_new(0);
     kbc = rig_isa(rig, &i8042_class);
     g_test_add_func("/i8042/controller", test_controller_answers);
-    g_test_add_func("/i8042/a20", test_a20_gate);
     g_test_add_func("/i8042/keyboard", test_keyboard_commands);
     g_test_add_func("/i8042/set1", test_keys_in_set_1);
     g_test_add_func("/i8042/set2-3", test_keys_in_set_2_and_3);

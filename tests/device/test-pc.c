@@ -396,6 +396,26 @@ static void test_port_92_resets_and_gates_a20(void)
     g_assert_cmphex(pc_read(rig, 0x100500, 4), ==, 0x22222222);
 }
 
+static void test_keyboard_controller_gates_a20(void)
+{
+    pc_out(rig, 0x64, 0xd1, 1);
+    pc_out(rig, 0x60, 0xdd, 1);
+    g_assert_false(machine_a20(&rig->m));
+    g_assert_cmphex(pc_in(rig, 0x92, 1) & 2, ==, 0);
+    pc_out(rig, 0x64, 0xd0, 1);
+    for (int i = 0; i < 100 && !(pc_in(rig, 0x64, 1) & 1); i++) {
+        run(200000);
+    }
+    g_assert_cmphex(pc_in(rig, 0x60, 1) & 0x03, ==, 0x01);
+    pc_out(rig, 0x64, 0xd1, 1);
+    pc_out(rig, 0x60, 0xdf, 1);
+    g_assert_true(machine_a20(&rig->m));
+    pc_out(rig, 0x64, 0xdd, 1);
+    g_assert_false(machine_a20(&rig->m));
+    pc_out(rig, 0x64, 0xdf, 1);
+    g_assert_true(machine_a20(&rig->m));
+}
+
 typedef struct Test {
     const char *path;
     void (*fn)(void);
@@ -426,6 +446,7 @@ static const Test tests[] = {
     TEST(smbus_without_devices_reports_errors),
     TEST(port_cf9_resets_on_the_rising_bit),
     TEST(port_92_resets_and_gates_a20),
+    TEST(keyboard_controller_gates_a20),
 };
 
 /* Each test begins with a machine just reset. */

@@ -102,8 +102,9 @@ uint64_t tcg_seg_linear(X86Cpu *cpu, unsigned seg, uint64_t offset, unsigned siz
     return x86_seg_linear(cpu, seg, offset, size, write);
 }
 
-uint64_t exec_call_c(uint64_t (*fn)(X86Cpu *, uint64_t, uint64_t), X86Cpu *cpu, uint64_t a,
-                     uint64_t b)
+/* Never inlined: what FN does must not move in front of the save or behind the restore. */
+__attribute__((noinline, noclone)) uint64_t
+exec_call_c(uint64_t (*fn)(X86Cpu *, uint64_t, uint64_t), X86Cpu *cpu, uint64_t a, uint64_t b)
 {
     static const uint32_t mxcsr_default = 0x1f80;
     uint8_t *image = cpu->st.xsave;

@@ -19,8 +19,8 @@ case $(clang-format --version) in
     exit
     ;;
 esac
-if wrong=$(for f in $files; do clang-format "$f" | cmp -s - "$f" || echo "# $f"; done) && [ -z "$wrong" ]
-then
+wrong=$(clang-format -n $files 2>&1 | sed -n "s/^\([^:]*\):[0-9]*:.*warning.*/# \1/p" | sort -u)
+if [ -z "$wrong" ]; then
     echo 'ok 1 - sources are formatted'
 else
     echo "$wrong"

@@ -2,8 +2,8 @@
  * The code cache: translation, links, invalidation.
  *
  * Code memory is one memfd mapped twice, writable and executable (W^X). Blocks are laid down one
- * behind the other; when it is full, every vCPU is stopped outside generated code and all of it
- * starts anew.
+ * behind the other; when it is full, every vCPU leaves generated code and the slow paths it called,
+ * and all of it starts anew.
  *
  * Translating bytes of a page that has no code yet: first its code bit is set, then every vCPU's
  * TLB stops writing to it unnoticed, only then are its bytes read. So a write is either seen by the
@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "accel/tcg/code_int.h"
@@ -24,7 +25,7 @@
 #include "target-x86/translate.h"
 #include "util/keyval.h"
 
-enum { MAX_INSNS = 48, BLOCK_ROOM = 64 * 1024, CODE_ALIGN = 16 };
+enum { MAX_INSNS = 48, BLOCK_ROOM = 64 * 1024, CODE_ALIGN = 16, MIN_BLOCK = 32 };
 
 static size_t round_up(size_t n, size_t unit)
 {
@@ -164,8 +165,25 @@ void code_link(TcgAccel *a, Edge *e, Block *to)
 
 /* ---- removal ---- */
 
+/* Takes B out of its hash chain. A reader that stands on it goes on along its own link. */
+static void hash_remove(TcgAccel *a, Block *b)
+{
+    unsigned h = code_hash(b->ram_addr, b->mode);
+    Block *p = atomic_load(&a->hash[h]);
+
+    if (p == b) {
+        atomic_store(&a->hash[h], b->hash_next);
+        return;
+    }
+    while (p->hash_next != b) {
+        p = p->hash_next;
+    }
+    __atomic_store_n(&p->hash_next, b->hash_next, __ATOMIC_RELEASE);
+}
+
 static void block_kill(TcgAccel *a, Block *b)
 {
+    hash_remove(a, b);
     b->dead = true;
     atomic_store(&b->entry, a->thunks.dispatch);
     while (b->incoming) {
@@ -262,7 +280,8 @@ static void block_publish(TcgAccel *a, Block *b)
     }
     b->hash_next = atomic_load(&a->hash[h]);
     atomic_store_explicit(&a->hash[h], b, memory_order_release);
-    g_ptr_array_add(a->blocks, b);
+    a->blocks[a->block_count] = b;
+    atomic_fetch_add(&a->block_count, 1);
     a->translated++;
 }
 
@@ -346,31 +365,32 @@ static Block *block_build(TcgCpu *c, uint64_t ram_addr, uint32_t mode, uint64_t 
 
 /* ---- starting anew ---- */
 
-static void flush_work(void *opaque)
+/* Forgets what of PAGE is translated. */
+static void page_forget(TcgAccel *a, uint64_t page)
 {
-    TcgAccel *a = opaque;
+    PageCode *p = page_get(a, page);
+
+    p->first = NULL;
+    atomic_store(&p->lines, 0);
+    page_unprotect(page);
+}
+
+static void flush(TcgAccel *a)
+{
     Machine *m = a->accel.machine;
 
-    for (guint i = 0; i < a->blocks->len; i++) {
-        Block *b = g_ptr_array_index(a->blocks, i);
-        uint64_t page = b->ram_addr >> 12;
-        PageCode *p = page_get(a, page);
-        p->first = NULL;
-        atomic_store(&p->lines, 0);
-        page_unprotect(page);
-        if (b->page2 != NO_RAM_ADDR) {
-            p = page_get(a, b->page2 >> 12);
-            p->first = NULL;
-            atomic_store(&p->lines, 0);
-            page_unprotect(b->page2 >> 12);
+    pthread_mutex_lock(&a->lock); /* DMA invalidates from threads that are no vCPUs */
+    for (size_t i = 0; i < a->block_count; i++) {
+        page_forget(a, a->blocks[i]->ram_addr >> 12);
+        if (a->blocks[i]->page2 != NO_RAM_ADDR) {
+            page_forget(a, a->blocks[i]->page2 >> 12);
         }
     }
-    for (guint i = 0; i < a->blocks->len; i++) {
-        Block *b = g_ptr_array_index(a->blocks, i);
-        g_free(b->faults);
-        g_free(b);
+    for (size_t i = 0; i < a->block_count; i++) {
+        g_free(a->blocks[i]->faults);
+        g_free(a->blocks[i]);
     }
-    g_ptr_array_set_size(a->blocks, 0);
+    atomic_store(&a->block_count, 0);
     for (size_t i = 0; i < HASH_SIZE; i++) {
         atomic_store(&a->hash[i], NULL);
     }
@@ -381,11 +401,58 @@ static void flush_work(void *opaque)
     }
     a->used = a->first_block;
     a->flushes++;
+    pthread_mutex_unlock(&a->lock);
 }
 
 static bool cache_is_full(TcgAccel *a)
 {
-    return a->used + BLOCK_ROOM > a->size;
+    return a->used + BLOCK_ROOM > a->size || a->block_count == a->blocks_room;
+}
+
+/*
+ * In an exclusive section, so every vCPU is at a safe point. One whose IN_CODE is set may be in a
+ * slow path there and return into code: it is asked to leave, and nothing happens yet. As nobody
+ * enters while FLUSH_WANTED is set, all are out in the end.
+ */
+static void try_flush(void *opaque)
+{
+    TcgAccel *a = opaque;
+    Machine *m = a->accel.machine;
+    bool any = false;
+
+    if (!atomic_load(&a->flush_wanted)) {
+        return; /* another vCPU has done it */
+    }
+    for (int i = 0; i < m->cpu_count; i++) {
+        TcgCpu *c = (TcgCpu *)m->cpus[i];
+        if (atomic_load(&c->in_code)) {
+            atomic_store(&c->poll, 1);
+            any = true;
+        }
+    }
+    if (!any) {
+        flush(a);
+        atomic_store(&a->flush_wanted, false);
+    }
+}
+
+/*
+ * The last vCPU to come here finds the others out and flushes; but the one that was missing may
+ * have halted or been stopped instead, so the others look again after a while.
+ */
+void code_flush_wanted(TcgAccel *a)
+{
+    static const struct timespec pause = {.tv_nsec = 200000};
+
+    for (;;) {
+        safepoint_exclusive(try_flush, a);
+        if (!atomic_load(&a->flush_wanted)) {
+            break;
+        }
+        safepoint_offline();
+        nanosleep(&pause, NULL);
+        safepoint_online();
+    }
 }
 
 Block *code_translate(TcgCpu *c, uint64_t ram_addr, uint32_t mode, uint64_t page2)
@@ -393,19 +460,24 @@ Block *code_translate(TcgCpu *c, uint64_t ram_addr, uint32_t mode, uint64_t page
     TcgAccel *a = c->accel;
     Block *b;
 
-    if (cache_is_full(a)) {
-        safepoint_exclusive(flush_work, a);
-    }
     for (;;) {
         page_protect(ram_addr);
         if (page2 != NO_RAM_ADDR) {
             page_protect(page2);
         }
         pthread_mutex_lock(&a->lock);
-        if (is_protected_addr(ram_addr) && (page2 == NO_RAM_ADDR || is_protected_addr(page2))) {
+        bool full = cache_is_full(a);
+        if (!full && is_protected_addr(ram_addr) &&
+            (page2 == NO_RAM_ADDR || is_protected_addr(page2))) {
             break;
         }
+        if (full) {
+            atomic_store(&a->flush_wanted, true);
+        }
         pthread_mutex_unlock(&a->lock);
+        if (full) {
+            code_flush_wanted(a);
+        }
     }
     b = code_find(a, ram_addr, mode, page2);
     if (!b) {
@@ -422,11 +494,11 @@ Block *code_translate(TcgCpu *c, uint64_t ram_addr, uint32_t mode, uint64_t page
 
 Block *code_block_at(TcgAccel *a, uint64_t pc)
 {
-    guint low = 0, high = a->blocks->len;
+    size_t low = 0, high = atomic_load(&a->block_count);
 
     while (low < high) {
-        guint mid = low + (high - low) / 2;
-        Block *b = g_ptr_array_index(a->blocks, mid);
+        size_t mid = low + (high - low) / 2;
+        Block *b = a->blocks[mid];
         if (pc < b->code) {
             high = mid;
         } else if (pc < b->code + b->code_size) {
@@ -442,9 +514,9 @@ void code_print_info(TcgAccel *a, GString *out)
 {
     g_string_append_printf(
         out,
-        "code cache: %zu of %zu bytes used\nblocks: %u\ntranslated: %" PRIu64
+        "code cache: %zu of %zu bytes used\nblocks: %zu\ntranslated: %" PRIu64
         "\ninvalidated: %" PRIu64 "\nlinks made: %" PRIu64 "\nflushes: %" PRIu64 "\n",
-        a->used, a->size, a->blocks->len, a->translated, a->invalidated, a->linked, a->flushes);
+        a->used, a->size, a->block_count, a->translated, a->invalidated, a->linked, a->flushes);
 }
 
 /* ---- start and end ---- */
@@ -454,6 +526,15 @@ bool code_init(TcgAccel *a, GError **err)
     static const HostCallbacks callbacks = {tcg_mem_slow, tcg_mem_commit, tcg_call_helper,
                                             tcg_call_helper_end};
 
+    uint64_t max = PAGES_MAX * GUEST_PAGE_SIZE - OTHER_RAM;
+
+    if (a->accel.machine && a->accel.machine->ram_size > max) {
+        emu_set_error(err,
+                      "-m: %" PRIu64 " MiB is more than the translator can run code from: at most "
+                      "%" PRIu64 " MiB",
+                      a->accel.machine->ram_size >> 20, max >> 20);
+        return false;
+    }
     a->size = a->tb_size;
     a->fd = memfd_create("translated code", MFD_CLOEXEC);
     if (a->fd < 0 || ftruncate(a->fd, (off_t)a->size) < 0) {
@@ -471,7 +552,13 @@ bool code_init(TcgAccel *a, GError **err)
     g_assert(a->used);
     a->used = a->first_block = round_up(a->used, 4096);
     a->pages = g_malloc0(sizeof(*a->pages) * PAGES_TOP);
-    a->blocks = g_ptr_array_new();
+    a->blocks_room = a->size / MIN_BLOCK;
+    a->blocks = mmap(NULL, a->blocks_room * sizeof(*a->blocks), PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (a->blocks == MAP_FAILED) {
+        emu_set_error(err, "list of translated blocks: %s", g_strerror(errno));
+        return false;
+    }
     pthread_mutex_init(&a->lock, NULL);
     return true;
 }
@@ -480,6 +567,7 @@ void code_fini(TcgAccel *a)
 {
     munmap(a->rw, a->size);
     munmap((void *)(uintptr_t)a->rx, a->size);
+    munmap(a->blocks, a->blocks_room * sizeof(*a->blocks));
     close(a->fd);
     pthread_mutex_destroy(&a->lock);
 }

@@ -403,6 +403,13 @@ static uint64_t link_thunk(X86Cpu *cpu, uint64_t a, uint64_t b)
     return 0;
 }
 
+static uint64_t flush_thunk(X86Cpu *cpu, uint64_t a, uint64_t b)
+{
+    (void)a, (void)b;
+    code_flush_wanted(tcg_cpu(cpu)->accel);
+    return 0;
+}
+
 /* The block at st.rip, or NULL with *REASON why the loop must do something else first. */
 static inline Block *next_block(TcgCpu *c, uint32_t mode, uint64_t *reason)
 {
@@ -462,6 +469,9 @@ int tcg_loop(TcgCpu *c)
                 edge = NULL;
             }
         }
+        if (atomic_load_explicit(&c->accel->flush_wanted, memory_order_relaxed)) {
+            exec_call_c(flush_thunk, &c->x, 0, 0);
+        }
         bool tf = st->rflags & FLAG_TF, one = tf || st->int_shadow;
         uint32_t mode = c->mode | (one ? MODE_ONE : 0);
         Block *b = next_block(c, mode, &reason);
@@ -489,7 +499,9 @@ int tcg_loop(TcgCpu *c)
         }
         c->running = b;
         c->fl_saved = flags_pack(st->rflags);
+        atomic_store_explicit(&c->in_code, true, memory_order_relaxed);
         reason = c->accel->thunks.enter(c, atomic_load_explicit(&b->entry, memory_order_relaxed));
+        atomic_store_explicit(&c->in_code, false, memory_order_relaxed);
         st->rflags = flags_unpack(st->rflags, c->fl_saved);
         switch (reason) {
         case EXIT_LINK:

@@ -36,9 +36,13 @@ struct TcgAccel {
     uint64_t rx; /* executable view */
     size_t size, used, first_block;
     Block *_Atomic hash[HASH_SIZE];
-    PageLeaf **pages;  /* by RAM page number, two levels */
-    GPtrArray *blocks; /* all, in order of their code */
+    PageLeaf **pages; /* by RAM page number, two levels */
+    Block **blocks;   /* all, in order of their code; room for as many as can be */
+    size_t blocks_room;
+    _Atomic size_t block_count; /* read without the lock by signal handlers */
     uint64_t translated, invalidated, linked, flushes;
+
+    _Atomic bool flush_wanted; /* vCPUs stay out of generated code until it is emptied */
 };
 
 static inline TcgAccel *tcg_accel(TcgCpu *c)

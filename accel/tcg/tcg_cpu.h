@@ -82,9 +82,10 @@ typedef struct TcgCpu {
     _Atomic uint32_t poll;
 
     TcgAccel *accel;
-    uint64_t next_rip; /* of the instruction a helper runs for */
-    uint32_t mode;     /* MODE_*, without MODE_ONE */
-    uint8_t kind;      /* TLB_USER.. */
+    _Atomic bool in_code; /* between enter() and its return: code may be on the stack */
+    uint64_t next_rip;    /* of the instruction a helper runs for */
+    uint32_t mode;        /* MODE_*, without MODE_ONE */
+    uint8_t kind;         /* TLB_USER.. */
     bool has_error, exc_trap;
     int exc_vector;
     uint32_t exc_error;

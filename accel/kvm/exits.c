@@ -149,8 +149,12 @@ static bool give_up(KvmCpu *c, GString *text, AccelExit *out)
 static bool exit_internal_error(KvmCpu *c, AccelExit *out)
 {
     const struct kvm_run *run = c->run;
-    GString *text = g_string_new(NULL);
+    GString *text;
 
+    if (run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION && kvm_complete_instruction(c)) {
+        return true;
+    }
+    text = g_string_new(NULL);
     g_string_printf(text, "%s: CPU %d: KVM stopped with an internal error: %s (suberror %u)\n",
                     g_get_prgname(), c->x.cpu.index, suberror_text(run->internal.suberror),
                     run->internal.suberror);

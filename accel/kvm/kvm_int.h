@@ -147,6 +147,9 @@ void kvm_events_after_run(KvmCpu *c);
 /* exits.c: what made KVM_RUN return. True: run on; false: *OUT for the caller. */
 bool kvm_handle_exit(KvmCpu *c, AccelExit *out);
 
+/* complete.c: after KVM gave up an instruction; true: it has been carried out here. */
+bool kvm_complete_instruction(KvmCpu *c);
+
 /* vcpu.c */
 Cpu *kvm_cpu_new(Accel *accel, int index, uint32_t apic_id, const void *model, GError **err);
 void kvm_cpu_free(Cpu *cpu);

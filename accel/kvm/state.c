@@ -217,6 +217,7 @@ static void get_xsave(KvmCpu *c)
     struct kvm_xcrs xcrs;
 
     GET(c, KVM_GET_XSAVE, c->x.st.xsave);
+    c->x.st.xcr0 = 1;
     if (!(cpu_model_has(c->x.model, CPUID_1_ECX, CPUID_1_ECX_XSAVE)) ||
         !GET(c, KVM_GET_XCRS, &xcrs)) {
         return;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "accel/kvm/kvm.h"
 #include "core/mainloop.h"
 #include "hw/classes.h"
 #include "system/daemon.h"
@@ -42,6 +43,21 @@ static int fail(GError *err)
     return EXIT_FAILURE;
 }
 
+/* The accelerator's own devices stand behind those of hw/. */
+static void list_device_classes(void)
+{
+    static const DeviceClass *const *const lists[] = {hw_classes, kvm_device_classes};
+    GPtrArray *all = g_ptr_array_new();
+
+    for (size_t i = 0; i < G_N_ELEMENTS(lists); i++) {
+        for (const DeviceClass *const *cls = lists[i]; *cls; cls++) {
+            g_ptr_array_add(all, (gpointer)*cls);
+        }
+    }
+    g_ptr_array_add(all, NULL);
+    device_class_list_set((const DeviceClass *const *)g_ptr_array_free(all, FALSE));
+}
+
 int main(int argc, char **argv)
 {
     g_autoptr(GError) err = NULL;
@@ -50,7 +66,7 @@ int main(int argc, char **argv)
 
     /* 1. What holds for the whole process. */
     g_set_prgname("emu-system-x86_64");
-    device_class_list_set(hw_classes);
+    list_device_classes();
 
     /* 2. The command line. */
     VmConfig *cfg = vm_config_new();

@@ -63,6 +63,10 @@ typedef struct AccelClass {
     void (*get_state)(Cpu *cpu);
     void (*put_state)(Cpu *cpu);
 
+    /* The machine is about to run (CLOCK_VM goes on) or has stopped (CLOCK_VM stands): what else
+     * the guest tells time by follows. Every vCPU is parked, the machine lock held. May be NULL. */
+    void (*machine_runs)(Accel *accel, bool runs);
+
     bool (*has_cap)(Accel *accel, AccelCap cap);
     /* With accel->irqchip: fills GSI[0..COUNT-1] with the inputs of the interrupt controllers that
      * the accelerator holds (PIC and IOAPIC; GSI 0 is the timer's). NULL: it never holds them. */

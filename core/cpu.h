@@ -47,6 +47,8 @@ typedef struct CpuIntcOps {
     /* x2APIC MSRs 800h..8FFh and IA32_TSC_DEADLINE (6E0h); false: #GP. */
     bool (*rdmsr)(void *intc, uint32_t msr, uint64_t *value);
     bool (*wrmsr)(void *intc, uint32_t msr, uint64_t value);
+    /* The CPU's time-stamp counter was written: TSC deadlines lie elsewhere now. May be NULL. */
+    void (*tsc_changed)(void *intc);
 } CpuIntcOps;
 
 struct Cpu {

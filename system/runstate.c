@@ -29,6 +29,13 @@ const char *runstate_name(RunState state)
 
 /* ---- start and stop ---- */
 
+static void tell_accel(Machine *m, bool runs)
+{
+    if (m->accel && m->accel->cls->machine_runs) {
+        m->accel->cls->machine_runs(m->accel, runs);
+    }
+}
+
 bool vm_start(Machine *m, GError **err)
 {
     RunState state = atomic_load(&m->run_state);
@@ -41,6 +48,7 @@ bool vm_start(Machine *m, GError **err)
         return false;
     }
     clock_vm_enable(true);
+    tell_accel(m, true);
     atomic_store(&m->run_state, RUN_STATE_RUNNING);
     cpus_wake(m);
     return true;
@@ -57,6 +65,7 @@ void vm_stop(Machine *m, RunState why)
     cpus_pause(m);
     atomic_store(&m->run_state, why);
     clock_vm_enable(false);
+    tell_accel(m, false);
     cpus_resume(m); /* they stay parked: the machine does not run */
     block_flush_all();
 }

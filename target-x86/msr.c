@@ -61,14 +61,24 @@ static uint64_t publish_kvmclock(X86Cpu *cpu, uint64_t a, uint64_t b)
     return 0;
 }
 
+static uint64_t tsc_moved(X86Cpu *cpu, uint64_t a, uint64_t b)
+{
+    const CpuIntcOps *ops = cpu->cpu.intc_ops;
+
+    (void)a, (void)b;
+    x86_kvmclock_update(cpu);
+    if (ops && ops->tsc_changed) {
+        ops->tsc_changed(cpu->cpu.intc);
+    }
+    return 0;
+}
+
 static void move_tsc(X86Cpu *cpu, uint64_t value, uint64_t delta)
 {
     X86State *st = &cpu->st;
     x86_set_tsc(cpu, value);
     st->tsc_adjust += delta;
-    if (st->kvm_system_time & 1) {
-        exec_call_c(publish_kvmclock, cpu, 0, 0);
-    }
+    exec_call_c(tsc_moved, cpu, 0, 0);
 }
 
 /* Writing either register shows in the other (SDM 3B 17.17.3). */

@@ -448,12 +448,43 @@ static void single_step_trap(TcgCpu *c)
     take_exception(c);
 }
 
+/*
+ * A state that was taken elsewhere, in the middle of a delivery. Soft events are not repeated here:
+ * the instruction that caused them is where RIP is.
+ */
+static uint64_t deliver_pending(TcgCpu *c)
+{
+    X86State *st = &c->x.st;
+    uint8_t kind = st->exc_pending;
+
+    st->exc_pending = X86_EVENT_NONE;
+    if (st->exc_is_soft) {
+        return EXIT_NEXT;
+    }
+    if (kind == X86_EVENT_INTERRUPT) {
+        return guarded(c, deliver_interrupt, st->exc_vector);
+    }
+    if (kind == X86_EVENT_EXCEPTION_RAISED && st->exc_vector == EXC_PF) {
+        st->cr2 = st->exc_payload;
+    } else if (kind == X86_EVENT_EXCEPTION_RAISED && st->exc_vector == EXC_DB) {
+        st->dr[6] = (st->dr[6] & ~0xfull) | (st->exc_payload & 0xe00f);
+    }
+    c->exc_vector = st->exc_vector;
+    c->has_error = st->exc_has_error;
+    c->exc_error = st->exc_error;
+    c->exc_trap = false;
+    return take_exception(c);
+}
+
 int tcg_loop(TcgCpu *c)
 {
     X86State *st = &c->x.st;
     Edge *edge = NULL;
     uint64_t reason = EXIT_NEXT, flushes = c->accel->flushes;
 
+    if (st->exc_pending && deliver_pending(c) == EXIT_TRIPLE) {
+        return TCG_LOOP_TRIPLE;
+    }
     for (;;) {
         if (atomic_load_explicit(&c->poll, memory_order_relaxed)) {
             atomic_store(&c->poll, 0);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <x86intrin.h>
 
 #include "accel/tcg/loop.h"
 #include "accel/tcg/tcg_accel.h"
@@ -19,6 +20,7 @@
 #include "hw/intc/apic.h"
 #include "target-x86/cpuid.h"
 #include "target-x86/insn.h"
+#include "target-x86/msr.h"
 #include "util/keyval.h"
 #include "util/log.h"
 
@@ -311,6 +313,9 @@ static AccelExit tcg_cpu_run(Cpu *cpu)
             return ACCEL_EXIT_EVENT;
         }
         cpu_lower(cpu, CPU_EVENT_KICK);
+        if (c->broken) {
+            return ACCEL_EXIT_ERROR;
+        }
         if (!wake_up(c)) {
             atomic_store(&cpu->halted, true);
             return ACCEL_EXIT_HALTED;
@@ -333,16 +338,67 @@ static void tcg_cpu_kick(Cpu *cpu)
 
 static void tcg_get_state(Cpu *cpu)
 {
-    (void)cpu; /* complete whenever cpu_run() is not running */
+    X86State *st = &((X86Cpu *)cpu)->st;
+    uint32_t events = atomic_load(&cpu->events);
+
+    /* all else is complete whenever cpu_run() is not running */
+    st->nmi_pending = !!(events & CPU_EVENT_NMI);
+    st->smi_pending = !!(events & CPU_EVENT_SMI);
+}
+
+/* The state may come from outside. */
+static bool state_ok(TcgCpu *c)
+{
+    const X86State *st = &c->x.st;
+    GError *err = NULL;
+
+    if (!x86_cpu_check_state(&c->x, &err)) {
+        g_printerr("%s: cpu %d: %s\n", g_get_prgname(), c->x.cpu.index, err->message);
+        g_error_free(err);
+        return false;
+    }
+    if ((st->exc_pending == X86_EVENT_EXCEPTION || st->exc_pending == X86_EVENT_EXCEPTION_RAISED) &&
+        st->exc_vector > 31) {
+        g_printerr("%s: cpu %d: CPU state: pending exception %u: 0 to 31 exist\n", g_get_prgname(),
+                   c->x.cpu.index, st->exc_vector);
+        return false;
+    }
+    return true;
 }
 
 static void tcg_put_state(Cpu *cpu)
 {
     TcgCpu *c = (TcgCpu *)cpu;
 
+    c->broken = !state_ok(c);
+    if (c->x.st.nmi_pending) {
+        cpu_raise(cpu, CPU_EVENT_NMI);
+    }
+    if (c->x.st.smi_pending) {
+        cpu_raise(cpu, CPU_EVENT_SMI);
+    }
+    c->x.delivering = 0;
     x86_tlb_flush_all(&c->x);
     x86_tlb_switch(&c->x, true);
     x86_mode_changed(&c->x);
+}
+
+/* The guest's TSC stands while the machine does; kvmclock counts from here anew. */
+static void tcg_machine_runs(Accel *accel, bool runs)
+{
+    TcgAccel *a = (TcgAccel *)accel;
+    Machine *m = accel->machine;
+    uint64_t now = __rdtsc(), stood = a->stopped_tsc ? now - a->stopped_tsc : 0;
+
+    a->stopped_tsc = now;
+    for (int i = 0; runs && i < m->cpu_count; i++) {
+        X86Cpu *x = (X86Cpu *)m->cpus[i];
+        x->st.tsc_offset -= stood;
+        if (i == 0) {
+            x86_kvmclock_restart(x);
+        }
+        x86_kvmclock_update(x);
+    }
 }
 
 static bool tcg_has_cap(Accel *accel, AccelCap cap)
@@ -396,6 +452,7 @@ const AccelClass tcg_accel_class = {
     .cpu_kick = tcg_cpu_kick,
     .get_state = tcg_get_state,
     .put_state = tcg_put_state,
+    .machine_runs = tcg_machine_runs,
     .has_cap = tcg_has_cap,
     .memory_listener = tcg_memory_listener,
     .print_info = tcg_print_info,

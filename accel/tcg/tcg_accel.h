@@ -42,6 +42,7 @@ struct TcgAccel {
     _Atomic size_t block_count; /* read without the lock by signal handlers */
     uint64_t translated, invalidated, linked, flushes;
 
+    uint64_t stopped_tsc;      /* the host's TSC when the machine stopped; 0: it has not run yet */
     _Atomic bool flush_wanted; /* vCPUs stay out of generated code until it is emptied */
 };
 

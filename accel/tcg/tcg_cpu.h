@@ -87,6 +87,7 @@ typedef struct TcgCpu {
     uint32_t mode;        /* MODE_*, without MODE_ONE */
     uint8_t kind;         /* TLB_USER.. */
     bool has_error, exc_trap;
+    bool broken; /* the state put last cannot be run */
     int exc_vector;
     uint32_t exc_error;
     uint64_t exc_rip; /* saved IP of a trap */

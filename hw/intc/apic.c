@@ -500,6 +500,11 @@ static uint64_t get_base(void *opaque)
     return ((Apic *)opaque)->base;
 }
 
+static void tsc_changed(void *intc)
+{
+    apic_tsc_changed(((Apic *)intc)->cpu);
+}
+
 static const CpuIntcOps intc_ops = {
     .ack = ack,
     .get_cr8 = get_cr8,
@@ -508,6 +513,7 @@ static const CpuIntcOps intc_ops = {
     .set_base = apic_set_base,
     .rdmsr = apic_rdmsr,
     .wrmsr = apic_wrmsr,
+    .tsc_changed = tsc_changed,
 };
 
 /* ---- the device ---- */

@@ -353,6 +353,11 @@ static bool same(const Case *c, const NativeState *n, const X86Cpu *cpu, const G
     if (c->code32 && vector == EXC_PF && n->vector == EXC_SS) {
         vector = EXC_SS; /* a push that wraps around 4 GiB */
     }
+    /* An operand that wraps around 4 GiB may exceed the limit or not (SDM 3A 5.3), the page is
+     * absent. */
+    if (c->code32 && vector == EXC_PF && n->vector == EXC_GP && cpu->st.cr2 > UINT32_MAX - 512) {
+        vector = EXC_GP;
+    }
     if (c->two_faults && (vector == EXC_PF || vector == EXC_GP) &&
         (n->vector == EXC_PF || n->vector == EXC_GP)) {
         vector = n->vector;

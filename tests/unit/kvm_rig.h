@@ -1,6 +1,6 @@
 /*
- * A machine under KVM without any board: RAM at 0, ROM at F0000h, ports, and one CPU; for tests of the
- * KVM back end. The calling thread is the CPU's.
+ * A machine under KVM without any board: RAM at 0, ROM at F0000h, ports, and one CPU; for tests of
+ * the KVM back end. The calling thread is the CPU's.
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef TESTS_UNIT_KVM_RIG_H

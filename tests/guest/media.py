@@ -19,8 +19,9 @@ def reaches_seabios(guest):
     guest.expect(r"(?i)No bootable device", timeout=90)
 
 
-def reaches_grub_prompt(guest):
-    guest.expect(r"executed automatically", timeout=90)
+def reaches_grub_prompt(guest, patience=1):
+    """PATIENCE stretches the time limits, for a KVM that interprets its guests."""
+    guest.expect(r"executed automatically", timeout=90 * patience)
     guest.send("c")
     guest.expect(r"grub> ")
     # Typed letters arrive, and GRUB's own code runs.

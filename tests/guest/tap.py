@@ -9,6 +9,10 @@ import traceback
 import console
 
 
+class Skip(Exception):
+    """What a test needs is not to be had on this host; the message says what."""
+
+
 class Tap:
     def __init__(self):
         self.count = 0
@@ -46,6 +50,10 @@ class Tap:
             guest = console.Guest(*args, **kwargs)
             function(guest)
             error = None
+        except Skip as why:
+            guest.kill()
+            self.skip(name, str(why))
+            return True
         except Exception as caught:  # pylint: disable=broad-except
             error = str(caught) if isinstance(caught, console.Failure) else traceback.format_exc()
         if guest:

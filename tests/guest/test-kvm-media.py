@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# timeout: 300
+# timeout: 900
 """What a KVM without hardware virtualisation can run, run under -accel kvm,selftest=off.
 
 SPDX-License-Identifier: GPL-2.0-or-later
@@ -8,26 +8,36 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import console  # noqa: E402
 import media  # noqa: E402
-from tap import Tap  # noqa: E402
+from tap import Skip, Tap  # noqa: E402
 
 KVM = ["-accel", "kvm,selftest=off"]
 
 
 def runs_ipxe(guest):
-    """To the prompt; or, where the KVM interprets its guests and does not know IRET in protected mode, which
-    ISOLINUX uses when it starts, to one line that says what KVM could not do."""
-    guest.expect(r"ISOLINUX \d", timeout=60)
-    index, _ = guest.expect(r"iPXE \d\S+ -- Open Source Network Boot Firmware",
-                            r"(?m)^emu-system-x86_64: .*(?i:kvm).*$", timeout=60)
+    """To the prompt. A KVM that interprets its guests may stop at an instruction that it does not know,
+    which is one line of ours, or be so slow that the banner does not come in minutes."""
+    guest.expect(r"ISOLINUX \d", timeout=120)
+    try:
+        index, _ = guest.expect(r"iPXE \d\S+ -- Open Source Network Boot Firmware",
+                                r"(?m)^emu-system-x86_64: .*(?i:kvm).*$", timeout=120)
+    except console.Failure:
+        if guest.process.poll() is not None or "emu-system-x86_64:" in guest.text:
+            raise
+        raise Skip("this KVM interprets the guest: no banner in two minutes, and no error") from None
     if index == 0:
         guest.position = 0
         media.reaches_ipxe_prompt(guest)
 
 
+def reaches_grub_prompt(guest):
+    media.reaches_grub_prompt(guest, patience=5)
+
+
 TESTS = [
     ("SeaBIOS looks for a boot device and says that there is none", media.reaches_seabios, []),
-    ("the GRUB rescue CD reaches its prompt", media.reaches_grub_prompt, ["-cdrom", media.GRUB_CD]),
+    ("the GRUB rescue CD reaches its prompt", reaches_grub_prompt, ["-cdrom", media.GRUB_CD]),
     ("iPXE's ISO runs as far as KVM can", runs_ipxe, ["-cdrom", media.IPXE_CD]),
 ]
 

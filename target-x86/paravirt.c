@@ -73,13 +73,14 @@ void x86_kvmclock_restart(X86Cpu *cpu)
 
 void x86_kvmclock_update(X86Cpu *cpu)
 {
-    AddressSpace *as = &cpu->cpu.machine->memory;
     uint64_t addr = cpu->st.kvm_system_time & ~1ull;
+    AddressSpace *as;
     PvClockTime t;
 
     if (!(cpu->st.kvm_system_time & 1)) {
         return;
     }
+    as = &cpu->cpu.machine->memory;
     take_pair(cpu);
     address_space_read(as, addr, &t, sizeof(t));
     uint32_t version = (GUINT32_FROM_LE(t.version) | 1) + 1; /* even */

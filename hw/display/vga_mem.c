@@ -80,7 +80,7 @@ static uint8_t read_planes(Vga *s, uint32_t addr)
     }
     /* Read mode 1: a bit is set where the planes that count (GR7) equal the compare colour (GR2).
      */
-    diff = (s->latch ^ plane_mask[s->gr[2]]) & plane_mask[s->gr[7]];
+    diff = (s->latch ^ plane_mask[s->gr[2] & 15]) & plane_mask[s->gr[7] & 15];
     diff |= diff >> 16;
     diff |= diff >> 8;
     return (uint8_t)~diff;
@@ -143,7 +143,7 @@ static uint32_t combine(const Vga *s, uint32_t value, uint32_t bit_mask)
 static uint32_t written_word(const Vga *s, uint8_t value)
 {
     uint32_t bit_mask = to_all_planes(s->gr[8]);
-    uint32_t reset = plane_mask[s->gr[0]], enable = plane_mask[s->gr[1]];
+    uint32_t reset = plane_mask[s->gr[0] & 15], enable = plane_mask[s->gr[1] & 15];
 
     switch (s->gr[5] & 3) {
     case 0: {

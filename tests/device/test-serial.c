@@ -214,10 +214,11 @@ static void test_ports_are_numbered(void)
 int main(int argc, char **argv)
 {
     GError *err = NULL;
-    char *dir = g_dir_make_tmp("serial-XXXXXX", NULL);
-    char *base = g_build_filename(dir, "pipe", NULL);
-    char *in = g_strconcat(base, ".in", NULL), *out = g_strconcat(base, ".out", NULL);
-    char *spec = g_strconcat("pipe:", base, NULL);
+    g_autofree char *dir = g_dir_make_tmp("serial-XXXXXX", NULL);
+    g_autofree char *base = g_build_filename(dir, "pipe", NULL);
+    g_autofree char *in = g_strconcat(base, ".in", NULL);
+    g_autofree char *out = g_strconcat(base, ".out", NULL);
+    g_autofree char *spec = g_strconcat("pipe:", base, NULL);
     int status;
 
     g_test_init(&argc, &argv, NULL);

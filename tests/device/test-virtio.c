@@ -244,7 +244,8 @@ static Driver new_disk(const DeviceClass *cls, const char *props, bool legacy)
     char *all = g_strdup_printf("drive=%s%s", id, props);
     Driver d = {.legacy = legacy};
 
-    fixture_drive(f, id, fixture_image(f, DISK_SIZE), ",serial=SN123");
+    g_autofree char *image = fixture_image(f, DISK_SIZE);
+    fixture_drive(f, id, image, ",serial=SN123");
     d.dev = fixture_add(f, pci_bus_qbus(f->pci), cls, all);
     map(&d);
     g_free(id);
@@ -499,7 +500,8 @@ static void test_a_read_only_disk_refuses_writes(void)
     Driver d = {.legacy = false};
 
     begin();
-    fixture_drive(f, "ro", fixture_image(f, DISK_SIZE), ",readonly=on");
+    g_autofree char *image = fixture_image(f, DISK_SIZE);
+    fixture_drive(f, "ro", image, ",readonly=on");
     d.dev =
         fixture_add(f, pci_bus_qbus(f->pci), &virtio_blk_pci_non_transitional_class, "drive=ro");
     map(&d);

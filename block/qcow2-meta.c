@@ -10,6 +10,15 @@
 
 enum { CHUNK_BITS = 16, CHUNK_WORDS = (1 << CHUNK_BITS) / 64 };
 
+/* A damaged image may place its tables anywhere in 64 bits: chunks are kept by number, so that
+ * memory goes with what is marked. */
+static uint64_t *meta_chunk(const Qcow2 *s, uint64_t chunk)
+{
+    int64_t key = (int64_t)chunk;
+
+    return s->meta_map ? g_hash_table_lookup(s->meta_map, &key) : NULL;
+}
+
 void qcow2_meta_mark(Qcow2 *s, uint64_t offset, uint64_t bytes, bool on)
 {
     uint64_t first = offset >> s->cluster_bits,
@@ -18,22 +27,22 @@ void qcow2_meta_mark(Qcow2 *s, uint64_t offset, uint64_t bytes, bool on)
     for (uint64_t c = first; c < end; c++) {
         uint64_t chunk = c >> CHUNK_BITS, bit = c & ((1 << CHUNK_BITS) - 1);
 
-        if (chunk >= s->meta_chunks) {
-            uint64_t n = MAX(chunk + 1, s->meta_chunks * 2);
+        uint64_t *words = meta_chunk(s, chunk);
 
-            s->meta_map = g_renew(uint64_t *, s->meta_map, n);
-            for (uint64_t i = s->meta_chunks; i < n; i++) {
-                s->meta_map[i] = NULL;
+        if (!words) {
+            int64_t *key = g_new(int64_t, 1);
+
+            if (!s->meta_map) {
+                s->meta_map = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
             }
-            s->meta_chunks = n;
-        }
-        if (!s->meta_map[chunk]) {
-            s->meta_map[chunk] = g_new0(uint64_t, CHUNK_WORDS);
+            *key = (int64_t)chunk;
+            words = g_new0(uint64_t, CHUNK_WORDS);
+            g_hash_table_insert(s->meta_map, key, words);
         }
         if (on) {
-            s->meta_map[chunk][bit / 64] |= (uint64_t)1 << (bit % 64);
+            words[bit / 64] |= (uint64_t)1 << (bit % 64);
         } else {
-            s->meta_map[chunk][bit / 64] &= ~((uint64_t)1 << (bit % 64));
+            words[bit / 64] &= ~((uint64_t)1 << (bit % 64));
         }
     }
 }
@@ -45,8 +54,9 @@ bool qcow2_meta_overlap(const Qcow2 *s, uint64_t offset, uint64_t bytes)
     for (; c <= end; c++) {
         uint64_t chunk = c >> CHUNK_BITS, bit = c & ((1 << CHUNK_BITS) - 1);
 
-        if (chunk < s->meta_chunks && s->meta_map[chunk] &&
-            (s->meta_map[chunk][bit / 64] >> (bit % 64) & 1)) {
+        const uint64_t *words = meta_chunk(s, chunk);
+
+        if (words && (words[bit / 64] >> (bit % 64) & 1)) {
             return true;
         }
     }
@@ -55,11 +65,7 @@ bool qcow2_meta_overlap(const Qcow2 *s, uint64_t offset, uint64_t bytes)
 
 void qcow2_meta_free(Qcow2 *s)
 {
-    for (uint64_t i = 0; i < s->meta_chunks; i++) {
-        g_free(s->meta_map[i]);
-    }
-    g_clear_pointer(&s->meta_map, g_free);
-    s->meta_chunks = 0;
+    g_clear_pointer(&s->meta_map, g_hash_table_unref);
 }
 
 int qcow2_co_corrupt(Qcow2 *s, const char *format, ...)

@@ -171,8 +171,7 @@ typedef struct Qcow2 {
     GArray *ready_frees;   /* Qcow2Free: refcounts may drop */
     Qcow2Alloc *allocs;
 
-    uint64_t **meta_map; /* chunks of a bit per host cluster: header, tables, blocks */
-    uint64_t meta_chunks;
+    GHashTable *meta_map; /* chunks of a bit per host cluster: header, tables, blocks */
 
     GPtrArray *unpacked; /* recently decompressed clusters */
     bool corrupt;        /* found at run time: no more writes */

@@ -557,7 +557,8 @@ int tcg_loop(TcgCpu *c)
         default:
             break;
         }
-        if (tf && reason != EXIT_RESTART) {
+        /* A load of SS holds the trap back until behind the next instruction (SDM 3A 6.8.3). */
+        if (tf && reason != EXIT_RESTART && !(st->int_shadow & 2)) {
             single_step_trap(c);
         }
     }

@@ -49,7 +49,7 @@ def refused(result, pattern):
 OPTIONS = [
     ("no memory", ["-m", "0"], r"-m|memory"),
     ("unparsable memory", ["-m", "lots"], r"lots"),
-    ("memory beyond the guest's physical addresses", ["-m", "8192T"], r"8192T|memory|physical"),
+    ("memory beyond the guest's physical addresses", ["-m", "8192T"], r"-m: .*(8192T|8589934592 MiB)"),
     ("no CPU", ["-smp", "0"], r"-smp|cpus"),
     ("unparsable CPU count", ["-smp", "many"], r"many"),
     ("an unknown machine", ["-M", "toaster"], r"toaster"),

@@ -180,6 +180,7 @@ $(DEMO): scripts/make-debian-disk
 	scripts/make-debian-disk $@
 
 build/guest/initramfs-%: scripts/make-initramfs scripts/initramfs-init scripts/fetch-deb
+	@scripts/install-packages test
 	scripts/make-initramfs $* $@
 
 build/guest/kernel-%: scripts/fetch-kernel scripts/fetch-deb

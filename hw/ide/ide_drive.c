@@ -68,7 +68,10 @@ static void request_done(BlockRequest *req, int ret)
 
     machine_lock();
     d->in_flight = false;
-    if (!d->cancelled) {
+    if (d->cancelled) {
+        ide_sg_finish(&d->sg,
+                      0); /* at once: another CPU may start a command before the waiter runs */
+    } else {
         d->io_done(d, ret);
     }
     if (!d->in_flight) {
@@ -136,11 +139,14 @@ void ide_drive_cancel(IdeDrive *d)
     if (d->in_flight) {
         d->status = IDE_STATUS_BSY;
         d->cancelled = true;
-        while (d->in_flight && !take_back(d)) {
-            wait_a_little(d);
+        while (d->in_flight) {
+            if (take_back(d)) {
+                ide_sg_finish(&d->sg, 0);
+            } else {
+                wait_a_little(d);
+            }
         }
         d->cancelled = false;
-        ide_sg_finish(&d->sg, 0);
     }
     end_transfer(d);
 }
@@ -372,7 +378,8 @@ static void dma_trim(IdeDrive *d)
 
 void ide_drive_dma(IdeDrive *d)
 {
-    if (!d->dma_wait || d->in_flight) {
+    /* while a cancelled request is waited for with the lock released, its list is still in use */
+    if (!d->dma_wait || d->in_flight || d->cancelled) {
         return;
     }
     d->dma_wait = false;

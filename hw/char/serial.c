@@ -2,9 +2,9 @@
  * National Semiconductor PC16550D UART (data sheet, RRD-B30M75).
  *
  * Sending takes no time of its own: bytes gather in the transmit FIFO and go to the back end
- * together, when software looks at the line status or after TX_DELAY_NS. What the back end cannot
- * take stays in the FIFO, whose not being empty is all the guest sees of it.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * together, when software looks at the line status or asks for the interrupt, or after TX_DELAY_NS.
+ * What the back end cannot take stays in the FIFO, whose not being empty is all the guest sees of
+ * it. SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "hw/char/serial.h"
 
@@ -337,6 +337,9 @@ static void write_ier(Serial *s, uint8_t value)
 {
     uint8_t enabled = value & ~s->ier;
 
+    if (enabled & IER_THRE) {
+        transmit(s); /* firmware looks for a port by this interrupt, and does not wait for it */
+    }
     s->ier = value & 0x0f;
     if ((enabled & IER_THRE) && (s->lsr & LSR_THRE)) {
         s->thre_pending = 1; /* enabling it while THR is empty interrupts at once */

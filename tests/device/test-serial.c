@@ -86,6 +86,15 @@ static void test_enabling_thre_interrupts_at_once(void)
     g_assert_cmpint(rig->level[4], ==, 0);
 }
 
+static void test_enabling_thre_behind_a_byte_interrupts_at_once(void)
+{
+    start(1);
+    rig_out(rig, RBR, 'x'); /* SeaBIOS: its console has just printed, now it looks for ports */
+    rig_out(rig, IER, 2);
+    g_assert_cmphex(rig_in(rig, IIR), ==, 0xc2);
+    g_assert_cmpstr(output(), ==, "x");
+}
+
 static void test_receive_interrupt_follows_the_trigger(void)
 {
     start(0x41); /* 4 bytes */
@@ -235,6 +244,7 @@ int main(int argc, char **argv)
     g_test_add_func("/serial/send-poll", test_bytes_go_out_when_status_is_read);
     g_test_add_func("/serial/send", test_bytes_go_out_by_themselves);
     g_test_add_func("/serial/thre", test_enabling_thre_interrupts_at_once);
+    g_test_add_func("/serial/thre-behind", test_enabling_thre_behind_a_byte_interrupts_at_once);
     g_test_add_func("/serial/receive", test_receive_interrupt_follows_the_trigger);
     g_test_add_func("/serial/room", test_input_waits_for_room);
     g_test_add_func("/serial/back-pressure", test_a_full_pipe_holds_thre_back);

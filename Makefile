@@ -130,11 +130,15 @@ $(filter-out $(B)/tests/cpu-oracle,$(TESTS)) $(FUZZERS): \
 
 # ROM images for the tests of guests.
 STATE_ROMS := $(patsubst tests/guest/state/%.S,$(B)/tests/guest/state-%.bin,$(wildcard tests/guest/state/*.S))
+BOOT_SECTORS := $(patsubst tests/guest/boot/%.S,$(B)/tests/guest/boot-%.bin,$(wildcard tests/guest/boot/*.S))
 TEST_KERNEL := $(B)/tests/guest/kernel.bin
-tests: $(STATE_ROMS) $(TEST_KERNEL)
+tests: $(STATE_ROMS) $(BOOT_SECTORS) $(TEST_KERNEL)
 $(STATE_ROMS): $(B)/tests/guest/state-%.bin: tests/guest/state/%.S tests/guest/state/rom.inc.h
 	@mkdir -p $(@D)
 	$(call quiet,ROM,$@)$(CC) -c -I. -o $@.o $< && ld -Ttext=0 --oformat binary -o $@ $@.o
+$(BOOT_SECTORS): $(B)/tests/guest/boot-%.bin: tests/guest/boot/%.S tests/guest/boot/boot.inc.h
+	@mkdir -p $(@D)
+	$(call quiet,ROM,$@)$(CC) -c -I. -o $@.o $< && ld -Ttext=0x7c00 -e 0x7c00 --oformat binary -o $@ $@.o
 
 # The test kernel uses no vector registers but where its tests do.
 KERNEL_DIR := tests/guest/kernel

@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 
+#include "block/backend.h"
 #include "block/options.h"
 #include "core/accel.h"
 #include "core/clock.h"
@@ -36,6 +37,12 @@ static void tell_accel(Machine *m, bool runs)
     }
 }
 
+/* States that only a reset leads out of. */
+static bool is_final(RunState state)
+{
+    return state == RUN_STATE_SHUTDOWN || state == RUN_STATE_INTERNAL_ERROR;
+}
+
 bool vm_start(Machine *m, GError **err)
 {
     RunState state = atomic_load(&m->run_state);
@@ -43,13 +50,14 @@ bool vm_start(Machine *m, GError **err)
     if (state == RUN_STATE_RUNNING) {
         return true;
     }
-    if (state == RUN_STATE_SHUTDOWN || state == RUN_STATE_INTERNAL_ERROR) {
+    if (is_final(state)) {
         emu_set_error(err, "the machine must be reset before it can run again");
         return false;
     }
     clock_vm_enable(true);
     tell_accel(m, true);
     atomic_store(&m->run_state, RUN_STATE_RUNNING);
+    block_resume_requests();
     cpus_wake(m);
     return true;
 }
@@ -59,7 +67,9 @@ void vm_stop(Machine *m, RunState why)
     bool was_running = machine_running(m);
 
     if (!was_running) {
-        atomic_store(&m->run_state, why);
+        if (!is_final(atomic_load(&m->run_state)) || is_final(why)) {
+            atomic_store(&m->run_state, why);
+        }
         return;
     }
     cpus_pause(m);
@@ -94,7 +104,7 @@ void vm_reset(Machine *m)
     for (int i = 0; i < m->cpu_count; i++) {
         cpus_run_on(m->cpus[i], reset_cpu, NULL);
     }
-    if (state == RUN_STATE_SHUTDOWN || state == RUN_STATE_INTERNAL_ERROR) {
+    if (is_final(state)) {
         atomic_store(&m->run_state, RUN_STATE_PAUSED);
     }
     cpus_resume(m);
@@ -133,6 +143,14 @@ static void on_reset(Machine *m, ShutdownCause cause)
     }
 }
 
+/* On an I/O thread: a request of DRIVE has failed whose policy is to wait for the user. */
+static void on_io_error(void *opaque, const char *drive, int error)
+{
+    fprintf(stderr, "%s: drive '%s': %s: the machine is stopped, 'cont' tries again\n",
+            g_get_prgname(), drive, g_strerror(error));
+    machine_request_stop(opaque, RUN_STATE_IO_ERROR);
+}
+
 void runstate_init(Machine *m)
 {
     static const MachineHooks hooks = {
@@ -143,4 +161,5 @@ void runstate_init(Machine *m)
 
     atomic_store(&m->run_state, RUN_STATE_PRELAUNCH);
     machine_set_hooks(&hooks);
+    block_set_stop_fn(on_io_error, m);
 }

@@ -49,6 +49,7 @@ void signals_block(void)
         }
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a write beyond ulimit -f is an I/O error like any other */
     handled_signals(&set);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }

@@ -51,9 +51,11 @@ void cpus_run_on(Cpu *cpu, SafeWork fn, void *data);
 
 void runstate_init(Machine *m);
 const char *runstate_name(RunState state);
-/* Lets a stopped machine run; false with ERR when only a reset could help it. */
+/* Lets a stopped machine run, and tries again the disk requests whose failure has stopped it; false
+ * with ERR when only a reset could help it. */
 bool vm_start(Machine *m, GError **err);
-/* Stops it and flushes disks; nothing if it is stopped already, but for WHY. */
+/* Stops it and flushes disks; nothing if it is stopped already, but for WHY, which is kept unless
+ * the machine waits for a reset. */
 void vm_stop(Machine *m, RunState why);
 /* Resets all devices and CPUs, now. */
 void vm_reset(Machine *m);

@@ -240,6 +240,8 @@ static void test_an_internal_error_needs_a_reset(void)
     g_assert_false(vm_start(&vm->machine, &err));
     g_assert_nonnull(err);
     g_error_free(err);
+    vm_stop(&vm->machine, RUN_STATE_PAUSED); /* the user's 'stop' does not make it better */
+    g_assert_cmpint(state(), ==, RUN_STATE_INTERNAL_ERROR);
     vm_reset(&vm->machine);
     g_assert_cmpint(state(), ==, RUN_STATE_PAUSED);
     g_assert_true(vm_start(&vm->machine, NULL));

@@ -77,8 +77,7 @@ static int vector_of(int sig, const siginfo_t *info, const ucontext_t *uc)
         if (info->si_code == FPE_INTDIV) {
             return EXC_DE;
         }
-        uint32_t mxcsr = uc->uc_mcontext.fpregs->mxcsr;
-        return mxcsr & ~(mxcsr >> 7) & 0x3f ? EXC_XM : EXC_MF;
+        return (int)uc->uc_mcontext.gregs[REG_TRAPNO];
     case SIGBUS:
         return EXC_SS;
     default:

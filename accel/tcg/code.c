@@ -165,25 +165,20 @@ void code_link(TcgAccel *a, Edge *e, Block *to)
 
 /* ---- removal ---- */
 
-/* Takes B out of its hash chain. A reader that stands on it goes on along its own link. */
-static void hash_remove(TcgAccel *a, Block *b)
+static void table_remove(TcgAccel *a, Block *b)
 {
-    unsigned h = code_hash(b->ram_addr, b->mode);
-    Block *p = atomic_load(&a->hash[h]);
+    CodeTable *t = atomic_load(&a->table);
+    size_t i = code_hash(t, code_key(b->ram_addr, b->mode));
 
-    if (p == b) {
-        atomic_store(&a->hash[h], b->hash_next);
-        return;
+    while (atomic_load(&t->slot[i].block) != b) {
+        i = (i + 1) & (t->size - 1);
     }
-    while (p->hash_next != b) {
-        p = p->hash_next;
-    }
-    __atomic_store_n(&p->hash_next, b->hash_next, __ATOMIC_RELEASE);
+    atomic_store(&t->slot[i].key, KEY_GONE);
 }
 
 static void block_kill(TcgAccel *a, Block *b)
 {
-    hash_remove(a, b);
+    table_remove(a, b);
     b->dead = true;
     atomic_store(&b->entry, a->thunks.dispatch);
     while (b->incoming) {
@@ -265,11 +260,68 @@ void code_invalidate(TcgAccel *a, uint64_t ram_addr, uint64_t len)
     pthread_mutex_unlock(&a->lock);
 }
 
+/* ---- the table ---- */
+
+enum { TABLE_MIN = 1 << 14 };
+
+static CodeTable *table_new(size_t size)
+{
+    CodeTable *t = mmap(NULL, sizeof(*t) + size * sizeof(t->slot[0]), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    g_assert(t != MAP_FAILED);
+    t->size = size;
+    return t;
+}
+
+static void table_free(CodeTable *t)
+{
+    while (t) {
+        CodeTable *smaller = t->smaller;
+        munmap(t, sizeof(*t) + t->size * sizeof(t->slot[0]));
+        t = smaller;
+    }
+}
+
+static void table_put(CodeTable *t, Block *b)
+{
+    uint64_t key = code_key(b->ram_addr, b->mode), found;
+    size_t i = code_hash(t, key);
+
+    while ((found = atomic_load(&t->slot[i].key)) > KEY_GONE) {
+        i = (i + 1) & (t->size - 1);
+    }
+    t->used += found == KEY_FREE;
+    atomic_store(&t->slot[i].block, b);
+    atomic_store_explicit(&t->slot[i].key, key, memory_order_release);
+}
+
+static void table_insert(TcgAccel *a, Block *b)
+{
+    CodeTable *t = atomic_load(&a->table), *larger;
+    size_t live = 0;
+
+    if (t->used >= t->size / 2) {
+        for (size_t i = 0; i < t->size; i++) {
+            live += atomic_load(&t->slot[i].key) > KEY_GONE;
+        }
+        larger = table_new(live >= t->size / 4 ? t->size * 2 : t->size);
+        for (size_t i = 0; i < t->size; i++) {
+            if (atomic_load(&t->slot[i].key) > KEY_GONE) {
+                table_put(larger, atomic_load(&t->slot[i].block));
+            }
+        }
+        larger->smaller = t;
+        atomic_store_explicit(&a->table, larger, memory_order_release);
+        t = larger;
+    }
+    table_put(t, b);
+}
+
 /* ---- translation ---- */
 
 static void block_publish(TcgAccel *a, Block *b)
 {
-    unsigned h = code_hash(b->ram_addr, b->mode);
     uint64_t pages[2] = {b->ram_addr >> 12, b->page2 >> 12};
 
     for (int i = 0; i < (b->page2 == NO_RAM_ADDR ? 1 : 2); i++) {
@@ -278,8 +330,7 @@ static void block_publish(TcgAccel *a, Block *b)
         p->first = b;
         atomic_store(&p->lines, atomic_load(&p->lines) | block_lines(b, pages[i]));
     }
-    b->hash_next = atomic_load(&a->hash[h]);
-    atomic_store_explicit(&a->hash[h], b, memory_order_release);
+    table_insert(a, b);
     a->blocks[a->block_count] = b;
     atomic_fetch_add(&a->block_count, 1);
     a->translated++;
@@ -391,9 +442,8 @@ static void flush(TcgAccel *a)
         g_free(a->blocks[i]);
     }
     atomic_store(&a->block_count, 0);
-    for (size_t i = 0; i < HASH_SIZE; i++) {
-        atomic_store(&a->hash[i], NULL);
-    }
+    table_free(atomic_load(&a->table));
+    atomic_store(&a->table, table_new(TABLE_MIN));
     for (int i = 0; i < m->cpu_count; i++) {
         TcgCpu *c = (TcgCpu *)m->cpus[i];
         memset(c->jc, 0xff, sizeof c->jc);
@@ -551,6 +601,7 @@ bool code_init(TcgAccel *a, GError **err)
     a->used = host_emit_thunks(&a->layout, &callbacks, a->rw, 4096, a->rx, &a->thunks);
     g_assert(a->used);
     a->used = a->first_block = round_up(a->used, 4096);
+    atomic_store(&a->table, table_new(TABLE_MIN));
     a->pages = g_malloc0(sizeof(*a->pages) * PAGES_TOP);
     a->blocks_room = a->size / MIN_BLOCK;
     a->blocks = mmap(NULL, a->blocks_room * sizeof(*a->blocks), PROT_READ | PROT_WRITE,
@@ -565,6 +616,7 @@ bool code_init(TcgAccel *a, GError **err)
 
 void code_fini(TcgAccel *a)
 {
+    table_free(atomic_load(&a->table));
     munmap(a->rw, a->size);
     munmap((void *)(uintptr_t)a->rx, a->size);
     munmap(a->blocks, a->blocks_room * sizeof(*a->blocks));

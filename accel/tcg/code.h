@@ -48,7 +48,6 @@ struct Block {
     int edge_count;
     Edge edges[HOST_MAX_EDGES];
     Edge *incoming;
-    Block *hash_next;
     Block *page_next[2]; /* on the lists of its page(s) */
 };
 

@@ -1,22 +1,28 @@
 /*
  * Finding blocks, and which RAM bytes are translated. GPR-only, without locks.
  *
- * A block is published by one release store of a hash bucket's head and never changes its place in
- * the chain; a removed one is skipped by its dead mark and stays readable until the cache is
- * flushed with every vCPU stopped. SPDX-License-Identifier: GPL-2.0-or-later
+ * A slot gets its block before its key, and a reader checks the block, so a slot that changes hands
+ * in between is a miss at worst. Blocks stay readable until the cache is emptied with every vCPU
+ * out of it; a removed one has its dead mark. SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "accel/tcg/code_int.h"
 
 Block *code_find(TcgAccel *a, uint64_t ram_addr, uint32_t mode, uint64_t page2)
 {
-    Block *b = atomic_load_explicit(&a->hash[code_hash(ram_addr, mode)], memory_order_acquire);
+    const CodeTable *t = atomic_load_explicit(&a->table, memory_order_acquire);
+    uint64_t key = code_key(ram_addr, mode), found;
 
-    for (; b; b = b->hash_next) {
-        if (b->ram_addr == ram_addr && b->mode == mode && b->page2 == page2 && !b->dead) {
-            return b;
+    for (size_t i = code_hash(t, key);; i = (i + 1) & (t->size - 1)) {
+        found = atomic_load_explicit(&t->slot[i].key, memory_order_acquire);
+        if (found == key) {
+            Block *b = atomic_load_explicit(&t->slot[i].block, memory_order_relaxed);
+            if (b->ram_addr == ram_addr && b->mode == mode && b->page2 == page2 && !b->dead) {
+                return b;
+            }
+        } else if (found == KEY_FREE) {
+            return NULL;
         }
     }
-    return NULL;
 }
 
 PageCode *code_page(TcgAccel *a, uint64_t page)

@@ -14,11 +14,18 @@ enum { PAGES_LEAF_BITS = 12, PAGES_LEAF = 1 << PAGES_LEAF_BITS, PAGES_TOP = 1 <<
 #define PAGES_MAX ((uint64_t)PAGES_TOP * PAGES_LEAF)
 #define OTHER_RAM (4ull << 30)
 
-static inline unsigned code_hash(uint64_t ram_addr, uint32_t mode)
-{
-    uint64_t h = (ram_addr ^ (uint64_t)mode << 32) * 0x9e3779b97f4a7c15ull;
+enum { KEY_FREE, KEY_GONE };
 
-    return (unsigned)(h >> (64 - HASH_BITS));
+/* What a block is found by; never 0 or 1. Those of one straddling instruction with different second
+ * pages have the same. */
+static inline uint64_t code_key(uint64_t ram_addr, uint32_t mode)
+{
+    return ram_addr | (uint64_t)mode << 46 | 1ull << 63;
+}
+
+static inline size_t code_hash(const CodeTable *t, uint64_t key)
+{
+    return (size_t)(key * 0x9e3779b97f4a7c15ull >> 20) & (t->size - 1);
 }
 
 /* GPR-only: the record of RAM page PAGE, or NULL. */

@@ -162,9 +162,12 @@ void x86_set_tsc(X86Cpu *cpu, uint64_t value)
 void tcg_ctx_changed(TcgCpu *c)
 {
     /* an IP means different code under another CS base */
-    c->ctx = c->mode | (uint64_t)c->set->gen << MODE_BITS |
+    ExecSpace *s = exec_space(c);
+
+    c->ctx = c->mode | (uint64_t)s->gen << MODE_BITS |
              (c->mode & MODE_CODE64 ? 0 : c->x.st.seg[SEG_CS].base << 32);
-    c->tlb = c->set->e[c->kind];
+    c->exec_ip = s->ip;
+    c->tlb = tlb_table(c, c->kind)->e;
 }
 
 /* TYPES: they are checked in protected mode only (SDM 3A 5.1). */
@@ -429,6 +432,9 @@ static inline Block *next_block(TcgCpu *c, uint32_t mode, uint64_t *reason)
     c->found = NULL;
     c->page_ip = st->rip - (linear_ip(c, st->rip) & 0xfff);
     if (mode == c->mode) {
+        if ((mode & MODE_CODE64) && b->page2 == NO_RAM_ADDR) {
+            exec_note(c, b->ram_addr >> 12, c->page_ip);
+        }
         j->ip = st->rip;
         j->ctx = c->ctx;
         j->page_ip = c->page_ip;

@@ -1,15 +1,9 @@
 /*
- * The software TLB: fills, slow accesses, flushes. GPR-only (target-x86/exec.h).
+ * Memory accesses that generated code cannot make by itself, and those of helpers: TLB fills, MMIO,
+ * watched pages, page crossings. GPR-only (target-x86/exec.h).
  *
- * Each address space (PCID) has a set; a set has a table for each kind of rights. Generated code
- * looks at one entry of the current table and falls into tcg_mem_slow() when it does not match. A
- * page that must be watched when written (it holds translated code, or a dirty log wants to know)
+ * A page that must be watched when written (it holds translated code, or a dirty log wants to know)
  * gets an impossible write tag: an address with other index bits, which can never reach that entry.
- *
- * Flushing a table undoes the entries named in its journal, so that it costs what was filled.
- *
- * Translations of code addresses (xtlb, jump cache) are tagged with the set's generation; a flush
- * or INVLPG that may concern code takes a new generation, and all of them are gone at once.
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "accel/tcg/code.h"
@@ -19,208 +13,6 @@
 #include "core/memory.h"
 
 #pragma GCC optimize("no-tree-loop-distribute-patterns")
-
-static unsigned tlb_index(uint64_t linear)
-{
-    return (linear >> 12) & (TLB_ENTRIES - 1);
-}
-
-/* A tag that no address with index I can match. */
-static uint64_t impossible_tag(unsigned i)
-{
-    return -((uint64_t)(i ^ 1) << 12);
-}
-
-static void entry_clear(TlbEntry *e, unsigned i)
-{
-    e->rtag = e->wtag = impossible_tag(i);
-    e->info = 0;
-}
-
-/* ---- flushing ---- */
-
-/* Generations have GEN_BITS bits: when they are used up, everything tagged with one is dropped. */
-static void restart_gens(TcgCpu *c)
-{
-    for (int i = 0; i < JC_ENTRIES; i++) {
-        c->jc[i].ctx = UINT64_MAX;
-    }
-    for (int i = 0; i < XTLB_ENTRIES; i++) {
-        c->xtlb[i].gen = 0;
-    }
-    c->gen_counter = 0;
-    for (int i = 0; i < TLB_SETS; i++) {
-        c->sets[i]->gen = ++c->gen_counter;
-    }
-}
-
-static void set_new_gen(TcgCpu *c, TlbSet *s)
-{
-    if (c->gen_counter + 1 == 1u << GEN_BITS) {
-        restart_gens(c);
-    }
-    s->gen = ++c->gen_counter;
-    for (int i = 0; i < 16; i++) {
-        s->exec_seen[i] = 0;
-    }
-    if (s == c->set) {
-        tcg_ctx_changed(c);
-    }
-}
-
-static void set_flush(TcgCpu *c, TlbSet *s, bool keep_global)
-{
-    for (int k = 0; k < TLB_KINDS; k++) {
-        unsigned kept = 0;
-        for (unsigned j = 0; j < s->used[k]; j++) {
-            unsigned i = s->journal[k][j];
-            if (keep_global && (s->e[k][i].info & TLB_INFO_GLOBAL)) {
-                s->journal[k][kept++] = (uint16_t)i;
-            } else {
-                entry_clear(&s->e[k][i], i);
-            }
-        }
-        s->used[k] = (uint16_t)kept;
-    }
-    if (!keep_global) {
-        s->large_lo = UINT64_MAX;
-        s->large_hi = 0;
-    }
-    set_new_gen(c, s);
-}
-
-void x86_tlb_flush_all(X86Cpu *cpu)
-{
-    TcgCpu *c = tcg_cpu(cpu);
-
-    for (int i = 0; i < TLB_SETS; i++) {
-        if (c->sets[i]->valid) {
-            set_flush(c, c->sets[i], false);
-            c->sets[i]->valid = c->sets[i] == c->set;
-        }
-    }
-}
-
-void x86_tlb_flush_nonglobal(X86Cpu *cpu)
-{
-    TcgCpu *c = tcg_cpu(cpu);
-
-    for (int i = 0; i < TLB_SETS; i++) {
-        if (c->sets[i]->valid) {
-            set_flush(c, c->sets[i], true);
-        }
-    }
-}
-
-static TlbSet *set_find(TcgCpu *c, uint16_t pcid)
-{
-    for (int i = 0; i < TLB_SETS; i++) {
-        if (c->sets[i]->valid && c->sets[i]->pcid == pcid) {
-            return c->sets[i];
-        }
-    }
-    return NULL;
-}
-
-void x86_tlb_flush_pcid(X86Cpu *cpu, uint16_t pcid)
-{
-    TlbSet *s = set_find(tcg_cpu(cpu), pcid);
-
-    if (s) {
-        set_flush(tcg_cpu(cpu), s, true);
-    }
-}
-
-static void set_flush_page(TcgCpu *c, TlbSet *s, uint64_t linear)
-{
-    uint64_t page = linear & ~0xfffull;
-    unsigned i = tlb_index(linear), bit = (linear >> 12) & 1023;
-
-    if (page >= s->large_lo && page <= s->large_hi) {
-        set_flush(c, s, false); /* a large page's entries stand anywhere in it */
-        return;
-    }
-    for (int k = 0; k < TLB_KINDS; k++) {
-        if ((s->e[k][i].info & ~0xfffull) == page && (s->e[k][i].info & TLB_INFO_USED)) {
-            s->e[k][i].rtag = s->e[k][i].wtag = impossible_tag(i);
-        }
-    }
-    if (s->exec_seen[bit / 64] >> (bit % 64) & 1) {
-        set_new_gen(c, s);
-    }
-}
-
-void x86_tlb_flush_page(X86Cpu *cpu, uint64_t linear)
-{
-    TcgCpu *c = tcg_cpu(cpu);
-
-    for (int i = 0; i < TLB_SETS; i++) {
-        if (c->sets[i]->valid) {
-            set_flush_page(c, c->sets[i], linear);
-        }
-    }
-}
-
-void x86_tlb_flush_pcid_page(X86Cpu *cpu, uint16_t pcid, uint64_t linear)
-{
-    TlbSet *s = set_find(tcg_cpu(cpu), pcid);
-
-    if (s) {
-        set_flush_page(tcg_cpu(cpu), s, linear);
-    }
-}
-
-void x86_tlb_switch(X86Cpu *cpu, bool flush)
-{
-    TcgCpu *c = tcg_cpu(cpu);
-    uint16_t pcid = cpu->st.cr4 & CR4_PCIDE ? cpu->st.cr3 & 0xfff : 0;
-    TlbSet *s = set_find(c, pcid);
-
-    if (!s) {
-        s = c->sets[0];
-        for (int i = 1; i < TLB_SETS && s->valid; i++) {
-            if (!c->sets[i]->valid || c->sets[i]->last_use < s->last_use) {
-                s = c->sets[i];
-            }
-        }
-        set_flush(c, s, false);
-        s->valid = true;
-        s->pcid = pcid;
-    } else if (flush) {
-        set_flush(c, s, true);
-    }
-    s->last_use = ++c->use_counter;
-    c->set = s;
-    tcg_ctx_changed(c);
-}
-
-void tlb_protect(TcgCpu *c, const uint8_t *host)
-{
-    for (int n = 0; n < TLB_SETS; n++) {
-        TlbSet *s = c->sets[n];
-        for (int k = 0; s->valid && k < TLB_KINDS; k++) {
-            for (unsigned j = 0; j < s->used[k]; j++) {
-                unsigned i = s->journal[k][j];
-                if (s->e[k][i].host == (uint64_t)(uintptr_t)host) {
-                    s->e[k][i].wtag = impossible_tag(i);
-                }
-            }
-        }
-    }
-}
-
-void tlb_protect_all(TcgCpu *c)
-{
-    for (int n = 0; n < TLB_SETS; n++) {
-        TlbSet *s = c->sets[n];
-        for (int k = 0; s->valid && k < TLB_KINDS; k++) {
-            for (unsigned j = 0; j < s->used[k]; j++) {
-                unsigned i = s->journal[k][j];
-                s->e[k][i].wtag = impossible_tag(i);
-            }
-        }
-    }
-}
 
 /* ---- walking ---- */
 
@@ -233,8 +25,7 @@ static X86_NORETURN void raise_walk_fault(TcgCpu *c, uint64_t linear, uint32_t f
     x86_raise_err(&c->x, EXC_PF, fault & 0x1f);
 }
 
-/* The range of plain memory that holds the whole page at PHYS, or NULL. */
-static const FlatRange *ram_range(TcgCpu *c, uint64_t phys)
+const FlatRange *tcg_ram_range(TcgCpu *c, uint64_t phys)
 {
     const FlatRange *r = flat_view_find(address_space_view(tcg_memory(c)), phys & ~0xfffull);
 
@@ -259,17 +50,6 @@ static bool write_is_free(const RamBlock *ram, uint64_t offset)
     return !code || !(__atomic_load_n(&code[page / 64], __ATOMIC_ACQUIRE) >> (page % 64) & 1);
 }
 
-static TlbEntry *entry_for(TcgCpu *c, int kind, uint64_t linear)
-{
-    unsigned i = tlb_index(linear);
-    TlbEntry *e = &c->set->e[kind][i];
-
-    if (!e->info) {
-        c->set->journal[kind][c->set->used[kind]++] = (uint16_t)i;
-    }
-    return e;
-}
-
 typedef struct Translation {
     uint64_t phys;
     uint8_t *host; /* NULL: no plain memory */
@@ -290,7 +70,7 @@ static void translate(TcgCpu *c, uint64_t linear, bool write, int kind, bool sta
         raise_walk_fault(c, linear, w.fault, stack);
     }
     *t = (Translation){.phys = w.phys};
-    r = ram_range(c, w.phys);
+    r = tcg_ram_range(c, w.phys);
     if (!r) {
         return;
     }
@@ -300,17 +80,23 @@ static void translate(TcgCpu *c, uint64_t linear, bool write, int kind, bool sta
     t->readonly = r->readonly;
 
     uint64_t page = linear & ~0xfffull;
-    TlbEntry *e = entry_for(c, kind, linear);
+    TlbTable *table = tlb_table(c, kind);
     unsigned i = tlb_index(linear);
+    TlbEntry *e = &table->e[i];
+    if (!e->info) {
+        table->journal[table->used++] = (uint16_t)i;
+    }
     e->rtag = -page;
-    e->wtag =
-        w.writable && !r->readonly && write_is_free(r->ram, t->offset) ? -page : impossible_tag(i);
+    e->wtag = w.writable && !r->readonly && write_is_free(r->ram, t->offset)
+                  ? -page
+                  : tlb_impossible_tag(i);
     e->host = (uint64_t)(uintptr_t)t->host & ~0xfffull;
     e->info = page | TLB_INFO_USED | (w.global ? TLB_INFO_GLOBAL : 0);
+    table->has_nonglobal |= !w.global;
     if (w.page_bits > 12) {
         uint64_t lo = page & ~((1ull << w.page_bits) - 1), hi = page | ((1ull << w.page_bits) - 1);
-        c->set->large_lo = lo < c->set->large_lo ? lo : c->set->large_lo;
-        c->set->large_hi = hi > c->set->large_hi ? hi : c->set->large_hi;
+        table->large_lo = lo < table->large_lo ? lo : table->large_lo;
+        table->large_hi = hi > table->large_hi ? hi : table->large_hi;
     }
 }
 
@@ -318,7 +104,7 @@ static void translate(TcgCpu *c, uint64_t linear, bool write, int kind, bool sta
 static inline uint8_t *lookup(TcgCpu *c, uint64_t linear, bool write, int kind, bool stack,
                               Translation *t)
 {
-    TlbEntry *e = &c->set->e[kind][tlb_index(linear)];
+    TlbEntry *e = &tlb_table(c, kind)->e[tlb_index(linear)];
     uint64_t off = linear + (write ? e->wtag : e->rtag);
 
     t->host = NULL;
@@ -335,39 +121,6 @@ static inline uint8_t *lookup(TcgCpu *c, uint64_t linear, bool write, int kind, 
         return NULL;
     }
     return t->host;
-}
-
-bool tcg_code_page(TcgCpu *c, uint64_t linear, uint64_t *ram_addr)
-{
-    uint64_t page = linear & ~0xfffull;
-    int kind = c->mode & MODE_USER ? TLB_USER : TLB_KERNEL;
-    XtlbEntry *x = &c->xtlb[((page >> 12) ^ (page >> 21)) & (XTLB_ENTRIES - 1)];
-    unsigned bit = (page >> 12) & 1023;
-    WalkResult w;
-    const FlatRange *r;
-
-    if (x->gen == c->set->gen && x->page == (page | (unsigned)kind)) {
-        *ram_addr = x->ram_addr;
-        return true;
-    }
-    x86_walk(&c->x, page, WALK_EXEC, kind == TLB_USER, false, false, &w);
-    if (w.fault) {
-        if (w.fault & WALK_NONCANONICAL) {
-            x86_raise_err(&c->x, EXC_GP, 0);
-        }
-        c->x.st.cr2 = linear;
-        x86_raise_err(&c->x, EXC_PF, w.fault & 0x1f);
-    }
-    r = ram_range(c, w.phys);
-    if (!r) {
-        return false;
-    }
-    *ram_addr = r->ram->ram_base + r->ram_offset + (w.phys - r->base);
-    x->page = page | (unsigned)kind;
-    x->gen = c->set->gen;
-    x->ram_addr = *ram_addr;
-    c->set->exec_seen[bit / 64] |= 1ull << (bit % 64);
-    return true;
 }
 
 /* ---- slow accesses ---- */
@@ -625,7 +378,7 @@ uint8_t *x86_host_ptr(X86Cpu *cpu, uint64_t linear, bool write)
 uint64_t x86_ld_phys(X86Cpu *cpu, uint64_t addr, unsigned size)
 {
     TcgCpu *c = tcg_cpu(cpu);
-    const FlatRange *r = ram_range(c, addr);
+    const FlatRange *r = tcg_ram_range(c, addr);
     uint8_t buf[8];
     uint64_t v = 0;
 
@@ -658,7 +411,7 @@ void x86_st_phys(X86Cpu *cpu, uint64_t addr, uint64_t value, unsigned size)
 bool x86_cas_phys(X86Cpu *cpu, uint64_t addr, uint64_t old, uint64_t value, unsigned size)
 {
     TcgCpu *c = tcg_cpu(cpu);
-    const FlatRange *r = ram_range(c, addr);
+    const FlatRange *r = tcg_ram_range(c, addr);
     uint32_t old32 = (uint32_t)old;
     bool done;
 

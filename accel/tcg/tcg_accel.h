@@ -11,7 +11,18 @@
 #include "core/accel.h"
 #include "core/memory.h"
 
-enum { HASH_BITS = 16, HASH_SIZE = 1 << HASH_BITS };
+/* Blocks by key, open addressing. It is replaced by a larger one when half full; the smaller ones
+ * stay readable until the cache is emptied. */
+typedef struct CodeSlot {
+    _Atomic uint64_t key; /* code_key(), KEY_FREE or KEY_GONE */
+    Block *_Atomic block;
+} CodeSlot;
+
+typedef struct CodeTable {
+    struct CodeTable *smaller;
+    size_t size, used; /* USED: slots that are not free */
+    CodeSlot slot[];
+} CodeTable;
 
 /* What of a RAM page is translated. */
 typedef struct PageCode {
@@ -35,7 +46,7 @@ struct TcgAccel {
     uint8_t *rw; /* writable view */
     uint64_t rx; /* executable view */
     size_t size, used, first_block;
-    Block *_Atomic hash[HASH_SIZE];
+    CodeTable *_Atomic table;
     PageLeaf **pages; /* by RAM page number, two levels */
     Block **blocks;   /* all, in order of their code; room for as many as can be */
     size_t blocks_room;

@@ -8,6 +8,7 @@
 #define ACCEL_TCG_TCG_CPU_H
 
 #include "core/machine.h"
+#include "core/memory.h"
 #include "target-x86/cpu.h"
 #include "target-x86/exec.h"
 #include "target-x86/mode.h"
@@ -19,15 +20,18 @@ typedef struct TcgAccel TcgAccel;
 enum {
     TLB_BITS = 11,
     TLB_ENTRIES = 1 << TLB_BITS,
-    TLB_KINDS = 3, /* user, kernel with SMAP in force, kernel without */
-    TLB_SETS = 8,  /* address spaces kept at a time */
-    JC_BITS = 12,
+    TLB_SETS = 8, /* address spaces kept at a time */
+    JC_BITS = 14,
     JC_ENTRIES = 1 << JC_BITS,
     XTLB_ENTRIES = 512,
+    EXEC_BITS = 12,
+    EXEC_ENTRIES = 1 << EXEC_BITS,
+    EXEC_JOURNAL = 256,
     GEN_BITS = 32 - MODE_BITS,
     BOUNCE_SIZE = 1024,
 };
 
+/* With whose rights an access is made: a user's, the kernel's with SMAP in force, and without. */
 enum { TLB_USER, TLB_KERNEL, TLB_KERNEL_AC };
 
 typedef struct TlbEntry {
@@ -38,17 +42,37 @@ typedef struct TlbEntry {
 
 enum { TLB_INFO_GLOBAL = 1, TLB_INFO_USED = 2 };
 
-/* One address space's translations, of the three kinds. */
+/* Translations of one kind of access. */
+typedef struct TlbTable {
+    TlbEntry e[TLB_ENTRIES];
+    uint16_t journal[TLB_ENTRIES]; /* indices in use */
+    uint16_t used;
+    bool has_nonglobal;
+    uint64_t large_lo, large_hi; /* hull of large pages that have entries; lo > hi: none */
+} TlbTable;
+
+/*
+ * Translations of code addresses, for user or for kernel code. All that is known of them dies with
+ * the generation, which is in the tags of jump cache and xtlb, but for IP, which is emptied.
+ */
+typedef struct ExecSpace {
+    uint32_t gen;
+    bool has_nonglobal;
+    uint64_t seen[64];           /* hash set of pages executed in this generation */
+    uint64_t large_lo, large_hi; /* hull of large ones among them */
+    /* By RAM page (exec_slot()): minus the IP of its first byte, minus exec_tag(); 0: nowhere. */
+    uint64_t ip[EXEC_ENTRIES];
+    uint16_t journal[EXEC_JOURNAL]; /* slots in use, while they are so few */
+    unsigned used;
+} ExecSpace;
+
+/* One address space's translations, but for what all have in common. */
 typedef struct TlbSet {
-    TlbEntry e[TLB_KINDS][TLB_ENTRIES];
-    uint16_t journal[TLB_KINDS][TLB_ENTRIES]; /* indices in use */
-    uint16_t used[TLB_KINDS];
+    TlbTable user, kernel_ac;
+    ExecSpace exec;
     uint16_t pcid;
     bool valid;
-    uint32_t gen; /* changes whenever a code translation may have gone */
     uint64_t last_use;
-    uint64_t large_lo, large_hi; /* hull of large pages that have entries; lo > hi: none */
-    uint64_t exec_seen[16];      /* hash set of pages executed in this generation */
 } TlbSet;
 
 typedef struct JumpCacheEntry {
@@ -73,6 +97,7 @@ typedef struct TcgCpu {
     uint64_t tmp[4];
     uint64_t page_ip;
     TlbEntry *tlb;
+    uint64_t *exec_ip; /* the current ExecSpace's */
     uint64_t ctx;
     uint64_t helper_ret, exit_arg, loop_rsp;
     int64_t seg_rlimit[6], seg_wlimit[6];
@@ -101,6 +126,8 @@ typedef struct TcgCpu {
     } commit;
 
     TlbSet *sets[TLB_SETS], *set;
+    TlbTable *kernel;       /* with SMAP in force: pages of the supervisor, in all address spaces */
+    ExecSpace *kernel_exec; /* likewise */
     uint32_t gen_counter;
     uint64_t use_counter;
     uint64_t features; /* bit per InsnFeature */
@@ -134,17 +161,60 @@ static inline uint64_t flags_unpack(uint64_t rflags, uint16_t saved)
     return (rflags & ~(uint64_t)FLAG_STATUS) | ((saved >> 8) & 0xd5) | (uint64_t)(saved & 1) << 11;
 }
 
-/* ---- softtlb.c, GPR-only ---- */
-void tlb_init(TcgCpu *c); /* not GPR-only: softtlb_alloc.c */
+/* ---- tlb_tables.c, GPR-only ---- */
+static inline TlbTable *tlb_table(TcgCpu *c, int kind)
+{
+    return kind == TLB_KERNEL ? c->kernel : kind == TLB_USER ? &c->set->user : &c->set->kernel_ac;
+}
+static inline unsigned tlb_index(uint64_t linear)
+{
+    return (linear >> 12) & (TLB_ENTRIES - 1);
+}
+/* A tag that no address with index I can match. */
+static inline uint64_t tlb_impossible_tag(unsigned i)
+{
+    return -((uint64_t)(i ^ 1) << 12);
+}
+void tlb_init(TcgCpu *c); /* not GPR-only: tlb_alloc.c */
 void tlb_fini(TcgCpu *c);
-HostSlowResult tcg_mem_slow(void *cpu, uint64_t addr, uint64_t desc);
-void tcg_mem_commit(void *cpu, uint64_t rflags, uint64_t flags_host);
-/* RAM address (ram_base numbering) of the page that holds code at LINEAR; raises #PF. False: no
- * RAM. */
-bool tcg_code_page(TcgCpu *c, uint64_t linear, uint64_t *ram_addr);
 /* Makes entries through which the RAM page at host address HOST could be written go through the
  * slow path again. */
 void tlb_protect(TcgCpu *c, const uint8_t *host);
 void tlb_protect_all(TcgCpu *c);
+
+/* ---- exec_tlb.c, GPR-only ---- */
+/* The slot of RAM page number PAGE, and what tells pages with one slot apart: 1..FFFh. */
+static inline unsigned exec_slot(uint64_t page)
+{
+    return page & (EXEC_ENTRIES - 1);
+}
+static inline uint64_t exec_tag(uint64_t page)
+{
+    return (page >> EXEC_BITS) + 1;
+}
+static inline bool exec_has_tag(uint64_t page)
+{
+    return exec_tag(page) < 4096;
+}
+static inline ExecSpace *exec_space(TcgCpu *c)
+{
+    return c->mode & MODE_USER ? &c->set->exec : c->kernel_exec;
+}
+/* Forgets a space. */
+void exec_drop(TcgCpu *c, ExecSpace *s);
+void exec_drop_nonglobal(TcgCpu *c, ExecSpace *s);
+void exec_drop_page(TcgCpu *c, ExecSpace *s, uint64_t linear);
+/* RAM address (ram_base numbering) of the page that holds code at LINEAR; raises #PF. False: no
+ * RAM. */
+bool tcg_code_page(TcgCpu *c, uint64_t linear, uint64_t *ram_addr);
+/* Code of RAM page PAGE runs at PAGE_IP in 64-bit mode, as tcg_code_page() said: linked jumps may
+ * go there. */
+void exec_note(TcgCpu *c, uint64_t page, uint64_t page_ip);
+
+/* ---- softtlb.c, GPR-only ---- */
+HostSlowResult tcg_mem_slow(void *cpu, uint64_t addr, uint64_t desc);
+void tcg_mem_commit(void *cpu, uint64_t rflags, uint64_t flags_host);
+/* The range of plain memory that holds the whole page at PHYS, or NULL. */
+const FlatRange *tcg_ram_range(TcgCpu *c, uint64_t phys);
 
 #endif

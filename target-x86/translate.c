@@ -428,6 +428,7 @@ TranslateResult x86_translate(const TranslateRequest *req, IrBlock *b)
     b->count = 0;
     b->start_off = req->start_off;
     b->code_size = (uint8_t)mode_code_size(req->mode);
+    b->direct_far = req->mode & MODE_CODE64;
     for (int n = 0; !t.done; n++) {
         DecodeResult r =
             insn_decode(req->code + pos, req->avail - pos, b->code_size, req->features, &in);

@@ -24,21 +24,23 @@
 
 /* Offsets from GS base, in bytes. */
 typedef struct HostLayout {
-    int32_t gpr;                    /* uint64_t[16] */
-    int32_t tmp;                    /* uint64_t[4] */
-    int32_t fl_saved;               /* uint16_t: AH from LAHF in the high byte, OF in bit 0 */
-    int32_t page_ip;                /* uint64_t: guest IP of page offset 0 */
-    int32_t poll;                   /* uint32_t: not 0: leave generated code */
-    int32_t tlb;                    /* struct tlb entry *: the current set */
-    int32_t ctx;                    /* uint64_t: mode and address space, tag of the jump cache */
-    int32_t jump_cache;             /* entries {ip, ctx, page_ip, block *}, 32 bytes each */
-    int32_t seg_base[6];            /* uint64_t */
+    int32_t gpr;         /* uint64_t[16] */
+    int32_t tmp;         /* uint64_t[4] */
+    int32_t fl_saved;    /* uint16_t: AH from LAHF in the high byte, OF in bit 0 */
+    int32_t page_ip;     /* uint64_t: guest IP of page offset 0 */
+    int32_t exec_ip;     /* uint64_t *: what linked jumps between pages check: HostLink */
+    int32_t poll;        /* uint32_t: not 0: leave generated code */
+    int32_t tlb;         /* struct tlb entry *: the current set */
+    int32_t ctx;         /* uint64_t: mode and address space, tag of the jump cache */
+    int32_t jump_cache;  /* entries {ip, ctx, page_ip, block *}, 32 bytes each */
+    int32_t seg_base[6]; /* uint64_t */
     int32_t seg_rlimit, seg_wlimit; /* int64_t[6]: last valid offset for plain segments, else -1 */
     int32_t helper_ret;             /* uint64_t */
     int32_t self;                   /* void *: GS base itself */
     int32_t loop_rsp;               /* uint64_t: stack of the innermost enter or guard */
     int32_t exit_arg;               /* uint64_t */
-    int32_t thunk_slow, thunk_commit, thunk_helper, thunk_helper_end, thunk_link, thunk_dispatch;
+    int32_t thunk_slow, thunk_commit, thunk_helper, thunk_helper_end, thunk_link, thunk_dispatch,
+        thunk_find;
     uint32_t tlb_index_mask; /* entries - 1 */
     uint32_t jump_cache_mask;
     int32_t block_entry; /* offset in a block's descriptor of its saved-flags entry pointer */
@@ -63,23 +65,25 @@ enum {
 
 enum { HOST_MAX_EDGES = 2, HOST_MAX_FAULTS = 256 };
 
-/* An edge to another block of the same page. PATCH is the offset of an aligned rel32 in the code.
- */
+/* An edge to another block. PATCH is the offset of an aligned rel32 in the code. */
 typedef struct HostEdge {
     uint32_t patch;
-    uint16_t target_off;
+    int32_t target;  /* offset from the start of this block's page; far: outside of the page */
     bool flags_host; /* link to the target's host entry; else to its saved entry */
+    bool far;
+    bool backward;
 } HostEdge;
 
+/* Offsets in a block's code count from its start, also in the cold part. */
 typedef struct HostFault {
-    uint16_t code_off;
+    uint32_t code_off;
     uint16_t insn_off;
     uint8_t insn_len;
     bool flags_host;
 } HostFault;
 
 typedef struct HostCode {
-    uint32_t size;
+    uint32_t size, cold_size;
     uint32_t entry_host, entry_saved; /* offsets */
     int edge_count;
     HostEdge edges[HOST_MAX_EDGES];
@@ -87,12 +91,35 @@ typedef struct HostCode {
     HostFault faults[HOST_MAX_FAULTS];
 } HostCode;
 
+/* Where a block's code goes: what seldom runs is laid apart, behind the rest in one mapping. */
+typedef struct HostBuf {
+    uint8_t *hot, *cold; /* COLD is above HOT by less than 2 GiB */
+    size_t hot_size, cold_size;
+} HostBuf;
+
 /*
- * Emits BLOCK to BUF (SIZE bytes; it will run at address RX). EDGE_IDS are opaque values that an
- * unlinked edge passes to thunk_link in TA. False when BUF is too small.
+ * Emits BLOCK. EDGE_IDS are opaque values that an unlinked edge passes to thunk_link in TA. False
+ * when a buffer is too small.
  */
-bool host_emit_block(const HostLayout *layout, const IrBlock *block, uint8_t *buf, size_t size,
-                     uint64_t rx, const uint64_t edge_ids[HOST_MAX_EDGES], HostCode *out);
+bool host_emit_block(const HostLayout *layout, const IrBlock *block, const HostBuf *buf,
+                     const uint64_t edge_ids[HOST_MAX_EDGES], HostCode *out);
+
+/*
+ * A link between pages: code that checks that the target's page is still the RAM page which the
+ * target was translated from, sets page_ip, and jumps. SLOT of the array exec_ip points to holds
+ * minus the IP at which that RAM page's code runs now, minus TAG; 0 when it is not known to.
+ */
+typedef struct HostLink {
+    int32_t target; /* as in HostEdge */
+    uint32_t slot;
+    uint32_t tag; /* 1..4095 */
+    bool flags_host;
+    bool poll;       /* leaves when something is to be done, as every loop must somewhere */
+    uint64_t to, rx; /* the target's entry for these flags; where this code runs */
+} HostLink;
+
+/* Emits LINK to BUF; its size, or 0 when SIZE is too small. */
+size_t host_emit_link(const HostLayout *layout, const HostLink *link, uint8_t *buf, size_t size);
 
 /*
  * Thunks: the pieces of code between generated code and C. C functions called from them are
@@ -132,7 +159,7 @@ typedef struct HostThunks {
      * RAX. */
     const void *unwind_from_signal;
     /* For the GS slots of the layout. */
-    const void *slow, *commit, *helper, *helper_end, *link, *dispatch;
+    const void *slow, *commit, *helper, *helper_end, *link, *dispatch, *find;
 } HostThunks;
 
 /* Emits the thunks to BUF, to run at RX; returns their size, 0 when SIZE is too small. */

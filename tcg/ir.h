@@ -152,7 +152,7 @@ typedef struct IrBlock {
     uint16_t start_off; /* page offset of the first instruction */
     uint16_t end_off;   /* behind the last byte read (may pass 4096 for a straddling instruction) */
     uint8_t code_size;  /* 2, 4, 8: width of the instruction pointer */
-    bool direct_far;    /* jumps to other pages may be linked under a guard */
+    bool direct_far;    /* an IP is a linear address: jumps to other pages may be linked */
     uint16_t fl_live_in;                 /* filled by flags.c */
     uint16_t peek_start[2], peek_end[2]; /* page offsets of code read to learn succ_live */
     uint16_t succ_live[2]; /* status flags the successors need: taken (or only), fall-through */

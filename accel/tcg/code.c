@@ -1,9 +1,9 @@
 /*
- * The code cache: translation, links, invalidation.
+ * The code cache: translation, invalidation, starting anew.
  *
  * Code memory is one memfd mapped twice, writable and executable (W^X). Blocks are laid down one
- * behind the other; when it is full, every vCPU leaves generated code and the slow paths it called,
- * and all of it starts anew.
+ * behind the other, and their parts that seldom run likewise in an area of their own; when one is
+ * full, every vCPU leaves generated code and the slow paths it called, and all of it starts anew.
  *
  * Translating bytes of a page that has no code yet: first its code bit is set, then every vCPU's
  * TLB stops writing to it unnoticed, only then are its bytes read. So a write is either seen by the
@@ -25,7 +25,7 @@
 #include "target-x86/translate.h"
 #include "util/keyval.h"
 
-enum { MAX_INSNS = 48, BLOCK_ROOM = 64 * 1024, CODE_ALIGN = 16, MIN_BLOCK = 32 };
+enum { MAX_INSNS = 48, BLOCK_ROOM = 64 * 1024, MIN_BLOCK = 32 };
 
 static size_t round_up(size_t n, size_t unit)
 {
@@ -126,66 +126,18 @@ static void page_unprotect(uint64_t page)
                        __ATOMIC_SEQ_CST);
 }
 
-/* ---- links ---- */
-
-static void edge_set(Edge *e, int32_t rel)
-{
-    __atomic_store_n((int32_t *)(void *)e->patch_rw, rel, __ATOMIC_RELEASE);
-}
-
-static void edge_unlink(Edge *e)
-{
-    Edge **p;
-
-    if (!e->to) {
-        return;
-    }
-    for (p = &e->to->incoming; *p != e; p = &(*p)->next_in) {
-    }
-    *p = e->next_in;
-    e->to = NULL;
-    edge_set(e, e->unlinked_rel);
-}
-
-void code_link(TcgAccel *a, Edge *e, Block *to)
-{
-    pthread_mutex_lock(&a->lock);
-    if (!e->from->dead && !to->dead && !e->to && e->from->mode == to->mode &&
-        ((e->from->ram_addr & ~0xfffull) | e->target_off) == to->ram_addr) {
-        uint64_t target = e->flags_host ? (uint64_t)(uintptr_t)to->entry_host
-                                        : (uint64_t)(uintptr_t)atomic_load(&to->entry);
-        e->to = to;
-        e->next_in = to->incoming;
-        to->incoming = e;
-        edge_set(e, (int32_t)(target - (e->patch_rx + 4)));
-        a->linked++;
-    }
-    pthread_mutex_unlock(&a->lock);
-}
-
 /* ---- removal ---- */
-
-static void table_remove(TcgAccel *a, Block *b)
-{
-    CodeTable *t = atomic_load(&a->table);
-    size_t i = code_hash(t, code_key(b->ram_addr, b->mode));
-
-    while (atomic_load(&t->slot[i].block) != b) {
-        i = (i + 1) & (t->size - 1);
-    }
-    atomic_store(&t->slot[i].key, KEY_GONE);
-}
 
 static void block_kill(TcgAccel *a, Block *b)
 {
-    table_remove(a, b);
+    code_table_remove(a, b);
     b->dead = true;
     atomic_store(&b->entry, a->thunks.dispatch);
     while (b->incoming) {
-        edge_unlink(b->incoming);
+        code_unlink(b->incoming);
     }
     for (int i = 0; i < b->edge_count; i++) {
-        edge_unlink(&b->edges[i]);
+        code_unlink(&b->edges[i]);
     }
     a->invalidated++;
 }
@@ -260,64 +212,6 @@ void code_invalidate(TcgAccel *a, uint64_t ram_addr, uint64_t len)
     pthread_mutex_unlock(&a->lock);
 }
 
-/* ---- the table ---- */
-
-enum { TABLE_MIN = 1 << 14 };
-
-static CodeTable *table_new(size_t size)
-{
-    CodeTable *t = mmap(NULL, sizeof(*t) + size * sizeof(t->slot[0]), PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    g_assert(t != MAP_FAILED);
-    t->size = size;
-    return t;
-}
-
-static void table_free(CodeTable *t)
-{
-    while (t) {
-        CodeTable *smaller = t->smaller;
-        munmap(t, sizeof(*t) + t->size * sizeof(t->slot[0]));
-        t = smaller;
-    }
-}
-
-static void table_put(CodeTable *t, Block *b)
-{
-    uint64_t key = code_key(b->ram_addr, b->mode), found;
-    size_t i = code_hash(t, key);
-
-    while ((found = atomic_load(&t->slot[i].key)) > KEY_GONE) {
-        i = (i + 1) & (t->size - 1);
-    }
-    t->used += found == KEY_FREE;
-    atomic_store(&t->slot[i].block, b);
-    atomic_store_explicit(&t->slot[i].key, key, memory_order_release);
-}
-
-static void table_insert(TcgAccel *a, Block *b)
-{
-    CodeTable *t = atomic_load(&a->table), *larger;
-    size_t live = 0;
-
-    if (t->used >= t->size / 2) {
-        for (size_t i = 0; i < t->size; i++) {
-            live += atomic_load(&t->slot[i].key) > KEY_GONE;
-        }
-        larger = table_new(live >= t->size / 4 ? t->size * 2 : t->size);
-        for (size_t i = 0; i < t->size; i++) {
-            if (atomic_load(&t->slot[i].key) > KEY_GONE) {
-                table_put(larger, atomic_load(&t->slot[i].block));
-            }
-        }
-        larger->smaller = t;
-        atomic_store_explicit(&a->table, larger, memory_order_release);
-        t = larger;
-    }
-    table_put(t, b);
-}
-
 /* ---- translation ---- */
 
 static void block_publish(TcgAccel *a, Block *b)
@@ -330,7 +224,7 @@ static void block_publish(TcgAccel *a, Block *b)
         p->first = b;
         atomic_store(&p->lines, atomic_load(&p->lines) | block_lines(b, pages[i]));
     }
-    table_insert(a, b);
+    code_table_insert(a, b);
     a->blocks[a->block_count] = b;
     atomic_fetch_add(&a->block_count, 1);
     a->translated++;
@@ -338,21 +232,31 @@ static void block_publish(TcgAccel *a, Block *b)
 
 static void block_set_code(TcgAccel *a, Block *b, const HostCode *code)
 {
+    uint8_t *hot = a->rw + a->used;
+
     b->code = a->rx + a->used;
     b->code_size = code->size;
+    b->cold = a->rx + a->cold_used;
+    b->cold_size = code->cold_size;
     atomic_store(&b->entry, (const void *)(uintptr_t)(b->code + code->entry_saved));
     b->entry_host = (const void *)(uintptr_t)(b->code + code->entry_host);
     b->edge_count = code->edge_count;
     for (int i = 0; i < code->edge_count; i++) {
         const HostEdge *h = &code->edges[i];
         Edge *e = &b->edges[i];
-        e->from = b;
-        e->patch_rw = a->rw + a->used + h->patch;
-        e->patch_rx = b->code + h->patch;
+        *e = (Edge){
+            .from = b,
+            .patch_rw = hot + h->patch,
+            .patch_rx = b->code + h->patch,
+            .target = h->target,
+            .flags_host = h->flags_host,
+            .far = h->far,
+            .backward = h->backward,
+        };
         memcpy(&e->unlinked_rel, e->patch_rw, 4);
-        e->target_off = h->target_off;
-        e->flags_host = h->flags_host;
     }
+    a->used += round_up(code->size, CODE_ALIGN);
+    a->cold_used += round_up(code->cold_size, CODE_ALIGN);
     b->fault_count = (uint16_t)code->fault_count;
     b->faults = g_memdup2(code->faults, sizeof(HostFault) * (size_t)code->fault_count);
 }
@@ -405,12 +309,16 @@ static Block *block_build(TcgCpu *c, uint64_t ram_addr, uint32_t mode, uint64_t 
     }
     uint64_t ids[HOST_MAX_EDGES] = {(uint64_t)(uintptr_t)&b->edges[0],
                                     (uint64_t)(uintptr_t)&b->edges[1]};
-    bool ok =
-        host_emit_block(&a->layout, &ir, a->rw + a->used, BLOCK_ROOM, a->rx + a->used, ids, &code);
+    HostBuf buf = {
+        .hot = a->rw + a->used,
+        .hot_size = BLOCK_ROOM,
+        .cold = a->rw + a->cold_used,
+        .cold_size = BLOCK_ROOM,
+    };
+    bool ok = host_emit_block(&a->layout, &ir, &buf, ids, &code);
     g_assert(ok);
     block_set_code(a, b, &code);
     dump_block(a, &req, &ir, b);
-    a->used += round_up(code.size, CODE_ALIGN);
     return b;
 }
 
@@ -442,21 +350,23 @@ static void flush(TcgAccel *a)
         g_free(a->blocks[i]);
     }
     atomic_store(&a->block_count, 0);
-    table_free(atomic_load(&a->table));
-    atomic_store(&a->table, table_new(TABLE_MIN));
+    code_table_fini(a);
+    code_table_init(a);
     for (int i = 0; i < m->cpu_count; i++) {
         TcgCpu *c = (TcgCpu *)m->cpus[i];
         memset(c->jc, 0xff, sizeof c->jc);
         c->running = NULL;
     }
     a->used = a->first_block;
+    a->cold_used = a->first_cold;
     a->flushes++;
     pthread_mutex_unlock(&a->lock);
 }
 
 static bool cache_is_full(TcgAccel *a)
 {
-    return a->used + BLOCK_ROOM > a->size || a->block_count == a->blocks_room;
+    return a->used + BLOCK_ROOM > a->first_cold || a->cold_used + BLOCK_ROOM > a->size ||
+           a->block_count == a->blocks_room;
 }
 
 /*
@@ -545,13 +455,15 @@ Block *code_translate(TcgCpu *c, uint64_t ram_addr, uint32_t mode, uint64_t page
 Block *code_block_at(TcgAccel *a, uint64_t pc)
 {
     size_t low = 0, high = atomic_load(&a->block_count);
+    bool cold = pc >= a->rx + a->first_cold;
 
     while (low < high) {
         size_t mid = low + (high - low) / 2;
         Block *b = a->blocks[mid];
-        if (pc < b->code) {
+        uint64_t start = cold ? b->cold : b->code;
+        if (pc < start) {
             high = mid;
-        } else if (pc < b->code + b->code_size) {
+        } else if (pc < start + (cold ? b->cold_size : b->code_size)) {
             return b;
         } else {
             low = mid + 1;
@@ -562,11 +474,13 @@ Block *code_block_at(TcgAccel *a, uint64_t pc)
 
 void code_print_info(TcgAccel *a, GString *out)
 {
-    g_string_append_printf(
-        out,
-        "code cache: %zu of %zu bytes used\nblocks: %zu\ntranslated: %" PRIu64
-        "\ninvalidated: %" PRIu64 "\nlinks made: %" PRIu64 "\nflushes: %" PRIu64 "\n",
-        a->used, a->size, a->block_count, a->translated, a->invalidated, a->linked, a->flushes);
+    g_string_append_printf(out,
+                           "code cache: %zu of %zu bytes used, %zu of %zu for what seldom "
+                           "runs\nblocks: %zu\ntranslated: %" PRIu64 "\ninvalidated: %" PRIu64
+                           "\nlinks made: %" PRIu64 "\nflushes: %" PRIu64 "\n",
+                           a->used, a->first_cold, a->cold_used - a->first_cold,
+                           a->size - a->first_cold, a->block_count, a->translated, a->invalidated,
+                           a->linked, a->flushes);
 }
 
 /* ---- start and end ---- */
@@ -601,7 +515,8 @@ bool code_init(TcgAccel *a, GError **err)
     a->used = host_emit_thunks(&a->layout, &callbacks, a->rw, 4096, a->rx, &a->thunks);
     g_assert(a->used);
     a->used = a->first_block = round_up(a->used, 4096);
-    atomic_store(&a->table, table_new(TABLE_MIN));
+    a->cold_used = a->first_cold = round_up(a->size / 5 * 2, 4096);
+    code_table_init(a);
     a->pages = g_malloc0(sizeof(*a->pages) * PAGES_TOP);
     a->blocks_room = a->size / MIN_BLOCK;
     a->blocks = mmap(NULL, a->blocks_room * sizeof(*a->blocks), PROT_READ | PROT_WRITE,
@@ -616,7 +531,7 @@ bool code_init(TcgAccel *a, GError **err)
 
 void code_fini(TcgAccel *a)
 {
-    table_free(atomic_load(&a->table));
+    code_table_fini(a);
     munmap(a->rw, a->size);
     munmap((void *)(uintptr_t)a->rx, a->size);
     munmap(a->blocks, a->blocks_room * sizeof(*a->blocks));

@@ -19,7 +19,7 @@ typedef struct Edge Edge;
 
 #define NO_RAM_ADDR UINT64_MAX
 
-/* An edge out of a block to another place of the same page. */
+/* An edge out of a block to another. */
 struct Edge {
     Block *from;
     Block *to;         /* NULL: not linked */
@@ -27,8 +27,8 @@ struct Edge {
     uint8_t *patch_rw; /* the jump's rel32, writable view */
     uint64_t patch_rx;
     int32_t unlinked_rel; /* its value that leads to the stub */
-    uint16_t target_off;
-    bool flags_host;
+    int32_t target;       /* as in HostEdge */
+    bool flags_host, far, backward;
 };
 
 struct Block {
@@ -41,8 +41,8 @@ struct Block {
     uint16_t ranges[3]
                    [2]; /* page offsets [start, end) this block depends on, the page of ram_addr */
     uint16_t page2_end;
-    uint64_t code; /* where it runs */
-    uint32_t code_size;
+    uint64_t code, cold; /* where it runs, and what of it seldom does */
+    uint32_t code_size, cold_size;
     uint16_t fault_count;
     HostFault *faults;
     int edge_count;

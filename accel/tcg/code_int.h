@@ -14,6 +14,17 @@ enum { PAGES_LEAF_BITS = 12, PAGES_LEAF = 1 << PAGES_LEAF_BITS, PAGES_TOP = 1 <<
 #define PAGES_MAX ((uint64_t)PAGES_TOP * PAGES_LEAF)
 #define OTHER_RAM (4ull << 30)
 
+enum { CODE_ALIGN = 16 };
+
+/* code_table.c */
+void code_table_init(TcgAccel *a);
+void code_table_fini(TcgAccel *a);
+void code_table_insert(TcgAccel *a, Block *b);
+void code_table_remove(TcgAccel *a, Block *b);
+
+/* code_link.c */
+void code_unlink(Edge *e); /* unless it is not linked */
+
 enum { KEY_FREE, KEY_GONE };
 
 /* What a block is found by; never 0 or 1. Those of one straddling instruction with different second

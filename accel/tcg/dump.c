@@ -69,5 +69,7 @@ void dump_block(TcgAccel *a, const TranslateRequest *req, const IrBlock *ir, con
     if (log_enabled(LOG_OUT_ASM)) {
         log_printf(LOG_OUT_ASM, "OUT: %u bytes at %" PRIx64 "\n", b->code_size, b->code);
         disassemble(LOG_OUT_ASM, CS_MODE_64, a->rw + (b->code - a->rx), b->code_size, b->code);
+        log_printf(LOG_OUT_ASM, "and what seldom runs of it:\n");
+        disassemble(LOG_OUT_ASM, CS_MODE_64, a->rw + (b->cold - a->rx), b->cold_size, b->cold);
     }
 }

@@ -543,7 +543,7 @@ int tcg_loop(TcgCpu *c)
         switch (reason) {
         case EXIT_LINK:
             edge = (Edge *)(uintptr_t)c->exit_arg;
-            st->rip = (c->page_ip + edge->target_off) & ip_mask(c);
+            st->rip = (c->page_ip + (uint64_t)(int64_t)edge->target) & ip_mask(c);
             if (one) {
                 edge = NULL;
             }

@@ -49,6 +49,8 @@ static void layout_init(HostLayout *l)
         .thunk_helper_end = OFF(thunk_helper_end),
         .thunk_link = OFF(thunk_link),
         .thunk_dispatch = OFF(thunk_dispatch),
+        .thunk_find = OFF(thunk_find),
+        .exec_ip = OFF(exec_ip),
         .tlb_index_mask = TLB_ENTRIES - 1,
         .jump_cache_mask = JC_ENTRIES - 1,
         .block_entry = offsetof(Block, entry),
@@ -204,6 +206,7 @@ static Cpu *tcg_cpu_new(Accel *accel, int index, uint32_t apic_id, const void *m
     c->thunk_helper_end = a->thunks.helper_end;
     c->thunk_link = a->thunks.link;
     c->thunk_dispatch = a->thunks.dispatch;
+    c->thunk_find = a->thunks.find;
     memset(c->jc, 0xff, sizeof c->jc);
     tlb_init(c);
     x86_cpu_reset(&c->x, true);

@@ -45,7 +45,7 @@ struct TcgAccel {
     int fd;
     uint8_t *rw; /* writable view */
     uint64_t rx; /* executable view */
-    size_t size, used, first_block;
+    size_t size, used, first_block, cold_used, first_cold;
     CodeTable *_Atomic table;
     PageLeaf **pages; /* by RAM page number, two levels */
     Block **blocks;   /* all, in order of their code; room for as many as can be */

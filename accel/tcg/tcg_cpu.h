@@ -102,7 +102,7 @@ typedef struct TcgCpu {
     uint64_t helper_ret, exit_arg, loop_rsp;
     int64_t seg_rlimit[6], seg_wlimit[6];
     const void *thunk_slow, *thunk_commit, *thunk_helper, *thunk_helper_end, *thunk_link,
-        *thunk_dispatch;
+        *thunk_dispatch, *thunk_find;
     uint16_t fl_saved;
     _Atomic uint32_t poll;
 

@@ -149,12 +149,7 @@ static void emit_cold_access(Emit *e, const ColdAccess *c)
     asm_patch_here(a, c->jumps[0]);
     asm_movi(a, H_TI, desc);
     uint32_t call = asm_off(a);
-    asm_room(a);
-    asm_u8(a, 0x65); /* call gs:thunk_slow */
-    asm_u8(a, 0xff);
-    asm_u8(a, 0x14);
-    asm_u8(a, 0x25);
-    asm_u32(a, (uint32_t)e->l->thunk_slow);
+    emit_call_gs(a, e->l->thunk_slow);
     if (!(op->mem_acc & IR_ACC_W)) {
         asm_jmp_to(a, c->back);
     } else {
@@ -165,12 +160,7 @@ static void emit_cold_access(Emit *e, const ColdAccess *c)
         emit_access_tail(e, op);
         asm_movi(a, H_TI, e->flags == FLAGS_HOST);
         e->flags = after;
-        asm_room(a);
-        asm_u8(a, 0x65); /* call gs:thunk_commit */
-        asm_u8(a, 0xff);
-        asm_u8(a, 0x14);
-        asm_u8(a, 0x25);
-        asm_u32(a, (uint32_t)e->l->thunk_commit);
+        emit_call_gs(a, e->l->thunk_commit);
         asm_jmp_to(a, c->done);
     }
     if (c->jumps[1]) {

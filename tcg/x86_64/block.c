@@ -58,12 +58,11 @@ static void emit_helper(Emit *e, const IrOp *op)
     asm_movi(a, H_TH,
              (uint32_t)op->insn_off | (uint32_t)op->insn_len << SLOW_LEN_SHIFT |
                  (uint64_t)op->imm << 32);
-    asm_room(a);
-    asm_u8(a, 0x65); /* call or jmp gs:thunk */
-    asm_u8(a, 0xff);
-    asm_u8(a, op->op == IR_HELPER ? 0x14 : 0x24);
-    asm_u8(a, 0x25);
-    asm_u32(a, (uint32_t)(op->op == IR_HELPER ? e->l->thunk_helper : e->l->thunk_helper_end));
+    if (op->op == IR_HELPER) {
+        emit_call_gs(a, e->l->thunk_helper);
+    } else {
+        emit_jmp_gs(a, e->l->thunk_helper_end);
+    }
     if (op->op == IR_HELPER && op->dst != VREG_NONE) {
         asm_gs(a, 0x8b, true, H_TA, e->l->helper_ret);
         emit_vreg_write(e, op->dst, H_TA, op->size);
@@ -175,18 +174,31 @@ static void emit_op(Emit *e, const IrOp *op)
     }
 }
 
-bool host_emit_block(const HostLayout *layout, const IrBlock *block, uint8_t *buf, size_t size,
-                     uint64_t rx, const uint64_t edge_ids[HOST_MAX_EDGES], HostCode *out)
+void emit_switch_section(Emit *e)
+{
+    uint8_t *p = e->a.p, *end = e->a.end;
+
+    if (!e->a.overflow) {
+        e->a.p = e->other;
+        e->a.end = e->other_end;
+        e->other = p;
+        e->other_end = end;
+    }
+}
+
+bool host_emit_block(const HostLayout *layout, const IrBlock *block, const HostBuf *buf,
+                     const uint64_t edge_ids[HOST_MAX_EDGES], HostCode *out)
 {
     static _Thread_local Emit emit; /* large: cold paths */
     Emit *e = &emit;
 
-    e->a = (Asm){.start = buf, .p = buf, .end = buf + size};
+    e->a = (Asm){.start = buf->hot, .p = buf->hot, .end = buf->hot + buf->hot_size};
+    e->other = buf->cold;
+    e->other_end = buf->cold + buf->cold_size;
     e->l = layout;
     e->b = block;
     e->out = out;
     e->edge_ids = edge_ids;
-    e->rx = rx;
     e->cold_count = 0;
     out->edge_count = 0;
     out->fault_count = 0;
@@ -194,7 +206,9 @@ bool host_emit_block(const HostLayout *layout, const IrBlock *block, uint8_t *bu
     for (int i = 0; i < block->count; i++) {
         emit_op(e, &block->ops[i]);
     }
-    emit_cold_paths(e);
     out->size = asm_off(&e->a);
+    emit_switch_section(e);
+    emit_cold_paths(e);
+    out->cold_size = (uint32_t)(e->a.p - buf->cold);
     return !e->a.overflow;
 }

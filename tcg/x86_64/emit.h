@@ -27,15 +27,19 @@ typedef struct Emit {
     const IrBlock *b;
     HostCode *out;
     const uint64_t *edge_ids;
-    uint64_t rx;
+    uint8_t *other, *other_end; /* the section that is not being emitted to */
     FlagsAt flags;
     int cold_count;
     ColdAccess cold[MAX_COLD];
 } Emit;
 
+/* block.c: goes on in the other section, hot or cold. */
+void emit_switch_section(Emit *e);
+
 /* flags_state.c: where the status flags are */
-void emit_flags_save(Emit *e);    /* host -> saved; destroys TI */
-void emit_flags_restore(Emit *e); /* saved -> host; destroys TI */
+void emit_flags_save(Emit *e);                    /* host -> saved; destroys TI */
+void emit_lahf_save(Asm *a, const HostLayout *l); /* its code */
+void emit_flags_restore(Emit *e);                 /* saved -> host; destroys TI */
 /* Before host code that destroys RFLAGS, with LIVE flags needed later. */
 void emit_flags_before_clobber(Emit *e, uint16_t live);
 /* Before an instruction with these masks runs natively; and what it leaves. */
@@ -62,5 +66,12 @@ void emit_capsule_native(Emit *e, const IrOp *op); /* with TH = memory operand, 
 
 /* ends.c */
 void emit_block_end(Emit *e, const IrOp *op);
+
+/* link.c */
+/* To the guest IP in TA, flags saved (or dead), by the jump cache. */
+void emit_dispatch(Asm *a, const HostLayout *l);
+void emit_jmp_gs(Asm *a, int32_t slot);
+void emit_call_gs(Asm *a, int32_t slot);
+void emit_cmp_poll(Asm *a, const HostLayout *l);
 
 #endif

@@ -1,74 +1,13 @@
 /*
- * Ends of blocks: jumps in the page, to other pages, indirect ones, and exits.
+ * Ends of blocks: direct jumps, indirect ones, and exits.
  *
- * An edge inside the page is one `jmp rel32` with an aligned displacement. It starts out aimed at a
- * stub that saves the flags and leaves through thunk_link; once the target exists, the loop aims it
- * at the target's entry. Backward edges first poll for interrupts.
- *
- * All else goes through the jump cache: the guest IP is looked up together with the context (mode
- * and address space), and on a hit the page's IP base is set and the block entered by its
- * saved-flags entry. SPDX-License-Identifier: GPL-2.0-or-later
+ * A direct edge is one `jmp rel32` with an aligned displacement. It starts out aimed at a stub that
+ * saves the flags and leaves through thunk_link; once the target exists, the loop aims it at the
+ * target's entry, or, when that is in another page, at a link (link.c) that leads there. Backward
+ * edges inside the page poll for interrupts first; links poll by themselves.
+ * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "tcg/x86_64/emit.h"
-
-typedef struct Stub {
-    uint32_t jumps[2];
-    int count;
-} Stub;
-
-static void jmp_gs(Emit *e, int32_t slot)
-{
-    Asm *a = &e->a;
-
-    asm_room(a);
-    asm_u8(a, 0x65);
-    asm_u8(a, 0xff);
-    asm_u8(a, 0x24);
-    asm_u8(a, 0x25);
-    asm_u32(a, (uint32_t)slot);
-}
-
-static void cmp_poll(Emit *e)
-{
-    Asm *a = &e->a;
-
-    asm_room(a);
-    asm_u8(a, 0x65);
-    asm_u8(a, 0x83); /* cmp dword gs:poll, 0 */
-    asm_u8(a, 0x3c);
-    asm_u8(a, 0x25);
-    asm_u32(a, (uint32_t)e->l->poll);
-    asm_u8(a, 0);
-}
-
-/* To the guest IP in TA, flags saved (or dead). */
-static void emit_dispatch(Emit *e)
-{
-    Asm *a = &e->a;
-    uint32_t miss[3];
-    int32_t jc = e->l->jump_cache;
-
-    cmp_poll(e);
-    miss[0] = asm_jcc(a, CC_NE);
-    asm_rr(a, 0x89, false, H_TA, H_TI);
-    asm_shifti(a, 5, false, H_TI, 7);
-    asm_rr(a, 0x31, false, H_TA, H_TI);
-    asm_alui(a, 4, false, H_TI, (int32_t)e->l->jump_cache_mask);
-    asm_shifti(a, 4, false, H_TI, 5);
-    asm_gs_base(a, 0x3b, true, H_TA, H_TI, jc);
-    miss[1] = asm_jcc(a, CC_NE);
-    asm_gs(a, 0x8b, true, H_TH, e->l->ctx);
-    asm_gs_base(a, 0x3b, true, H_TH, H_TI, jc + 8);
-    miss[2] = asm_jcc(a, CC_NE);
-    asm_gs_base(a, 0x8b, true, H_TH, H_TI, jc + 16);
-    asm_gs(a, 0x89, true, H_TH, e->l->page_ip);
-    asm_gs_base(a, 0x8b, true, H_TH, H_TI, jc + 24);
-    asm_rm(a, 0xff, false, 4, H_TH, e->l->block_entry); /* jmp [TH + entry] */
-    for (int i = 0; i < 3; i++) {
-        asm_patch_here(a, miss[i]);
-    }
-    jmp_gs(e, e->l->thunk_dispatch);
-}
 
 static void mask_ip(Emit *e)
 {
@@ -96,33 +35,44 @@ static bool in_page(int64_t off)
     return off >= 0 && off < 4096;
 }
 
-static bool is_plain_edge(const IrOp *op, int64_t target)
+/* A direct edge that can be linked at all. */
+static bool is_linkable(const Emit *e, int64_t target)
 {
-    return in_page(target) && target > op->insn_off;
+    return in_page(target) ||
+           (e->b->direct_far && target > -INT32_MAX / 2 && target < INT32_MAX / 2);
+}
+
+/* A jump that needs no poll before it. */
+static bool is_plain_edge(const Emit *e, const IrOp *op, int64_t target)
+{
+    return is_linkable(e, target) && (!in_page(target) || target > op->insn_off);
 }
 
 /* Registers the rel32 at PATCH as an edge and emits its stub. */
-static void emit_link_stub(Emit *e, uint32_t patch, int64_t target, uint32_t extra_jump)
+static void emit_link_stub(Emit *e, const IrOp *op, uint32_t patch, int64_t target,
+                           uint32_t extra_jump)
 {
     HostCode *o = e->out;
     int n = o->edge_count++;
 
     o->edges[n] = (HostEdge){
         .patch = patch,
-        .target_off = (uint16_t)target,
+        .target = (int32_t)target,
         .flags_host = e->flags == FLAGS_HOST,
+        .far = !in_page(target),
+        .backward = target <= op->insn_off,
     };
+    emit_switch_section(e);
     asm_patch_here(&e->a, patch);
-    FlagsAt was = e->flags;
     if (e->flags == FLAGS_HOST) {
-        emit_flags_save(e);
+        emit_lahf_save(&e->a, e->l);
     }
     if (extra_jump) {
         asm_patch_here(&e->a, extra_jump);
     }
     asm_movi(&e->a, H_TA, e->edge_ids[n]);
-    jmp_gs(e, e->l->thunk_link);
-    e->flags = was;
+    emit_jmp_gs(&e->a, e->l->thunk_link);
+    emit_switch_section(e);
 }
 
 /* A complete edge: poll if it goes back, jump, stub. LIVE: what the successor needs. */
@@ -131,22 +81,22 @@ static void emit_edge(Emit *e, const IrOp *op, int64_t target, uint16_t live)
     Asm *a = &e->a;
     uint32_t polled = 0;
 
-    if (!in_page(target)) {
+    if (!is_linkable(e, target)) {
         emit_flags_before_clobber(e, live);
         emit_page_ip(e, target);
-        emit_dispatch(e);
+        emit_jmp_gs(a, e->l->thunk_find);
         return;
     }
-    if (target <= op->insn_off) {
+    if (target <= op->insn_off && in_page(target)) {
         emit_flags_before_clobber(e, live);
         if (!live) {
             e->flags = FLAGS_SAVED; /* dead: either entry will do */
         }
-        cmp_poll(e);
+        emit_cmp_poll(a, e->l);
         polled = asm_jcc(a, CC_NE);
     }
     asm_align4(a, 1);
-    emit_link_stub(e, asm_jmp(a), target, polled);
+    emit_link_stub(e, op, asm_jmp(a), target, polled);
 }
 
 /* jcc CC to the taken edge, which is in line when it needs no poll. */
@@ -157,7 +107,7 @@ static void emit_two_edges(Emit *e, const IrOp *op, uint32_t taken_jump, bool ta
     emit_edge(e, op, op->imm2, e->b->succ_live[1]);
     e->flags = flags;
     if (taken_plain) {
-        emit_link_stub(e, taken_jump, op->imm, 0);
+        emit_link_stub(e, op, taken_jump, op->imm, 0);
     } else {
         asm_patch_here(&e->a, taken_jump);
         emit_edge(e, op, op->imm, e->b->succ_live[0]);
@@ -190,7 +140,7 @@ static void emit_jcc(Emit *e, const IrOp *op)
     } else if (e->flags == FLAGS_SAVED) {
         emit_flags_restore(e);
     }
-    bool plain = is_plain_edge(op, op->imm);
+    bool plain = is_plain_edge(e, op, op->imm);
     if (plain) {
         asm_align4(a, 2);
     }
@@ -244,7 +194,7 @@ static void emit_ind(Emit *e, const IrOp *op)
     emit_flags_before_clobber(e, op->fl_live);
     emit_vreg_load(e, H_TA, op->src);
     mask_ip(e);
-    emit_dispatch(e);
+    emit_dispatch(&e->a, e->l);
 }
 
 void emit_block_end(Emit *e, const IrOp *op)

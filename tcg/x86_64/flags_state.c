@@ -8,10 +8,8 @@
  */
 #include "tcg/x86_64/emit.h"
 
-void emit_flags_save(Emit *e)
+void emit_lahf_save(Asm *a, const HostLayout *l)
 {
-    Asm *a = &e->a;
-
     asm_rr(a, 0x89, true, H_RAX, H_TI); /* mov TI, rax */
     asm_room(a);
     asm_u8(a, 0x9f); /* lahf */
@@ -19,8 +17,13 @@ void emit_flags_save(Emit *e)
     asm_u8(a, 0x90);
     asm_u8(a, 0xc0);
     asm_u8(a, 0x66); /* mov gs:fl_saved, ax */
-    asm_gs(a, 0x89, false, H_RAX, e->l->fl_saved);
+    asm_gs(a, 0x89, false, H_RAX, l->fl_saved);
     asm_rr(a, 0x89, true, H_TI, H_RAX); /* mov rax, TI */
+}
+
+void emit_flags_save(Emit *e)
+{
+    emit_lahf_save(&e->a, e->l);
     e->flags = FLAGS_SAVED;
 }
 

@@ -165,5 +165,8 @@ size_t host_emit_thunks(const HostLayout *l, const HostCallbacks *cb, uint8_t *b
     store_pinned(a, l);
     asm_movi(a, H_RAX, EXIT_DISPATCH);
     pop_frame(a, l);
+
+    out->find = HERE();
+    emit_dispatch(a, l);
     return a->overflow ? 0 : asm_off(a);
 }

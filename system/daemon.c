@@ -75,7 +75,6 @@ bool process_prepare(const VmConfig *cfg, GError **err)
         prctl(PR_SET_NAME, cfg->process_name);
     }
     if (cfg->log_path && !log_open(cfg->log_path, err)) {
-        g_prefix_error(err, "-D: ");
         return false;
     }
     return !cfg->daemonize || go_to_background(err);

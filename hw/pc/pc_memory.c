@@ -39,6 +39,7 @@ bool pc_memory_init(PcMachine *pc, GError **err)
     if (!m->ram) {
         m->ram = ram_block_new("pc.ram", m->ram_size, err);
         if (!m->ram) {
+            g_prefix_error(err, "-m: ");
             return false;
         }
     }

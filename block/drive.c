@@ -184,14 +184,14 @@ static int units_per_bus(int iface)
     return same_interface(iface, DRIVE_IF_IDE) ? 2 : 0;
 }
 
-static bool index_taken(int iface, int index)
+bool block_drive_exists(int iface, int index)
 {
     GPtrArray *list = block_drives();
 
     for (guint i = 0; i < list->len; i++) {
         const DriveInfo *d = g_ptr_array_index(list, i);
 
-        if (same_interface(d->iface, iface) && d->index == index) {
+        if (same_interface((int)d->iface, iface) && d->index == index) {
             return true;
         }
     }
@@ -214,11 +214,11 @@ static bool place_drive(DriveInfo *info, const DriveOptions *o, GError **err)
         info->index = (o->has_bus ? info->bus : 0) * MAX(per_bus, 1) + info->unit;
     } else {
         info->index = o->has_bus ? info->bus * MAX(per_bus, 1) : 0;
-        while (index_taken(info->iface, info->index)) {
+        while (block_drive_exists(info->iface, info->index)) {
             info->index++;
         }
     }
-    if (index_taken(info->iface, info->index)) {
+    if (block_drive_exists(info->iface, info->index)) {
         emu_set_error(err, "there is a drive with if=%s and index=%d already",
                       iface_names[info->iface ? info->iface - 1 : 0], info->index);
         return false;

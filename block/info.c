@@ -25,8 +25,7 @@ static void print_backend(GString *out, BlockBackend *blk)
         g_string_append_printf(out, "    Attached to:      %s\n", blk->device);
     }
     if (blk->removable) {
-        g_string_append_printf(out, "    Removable device: not locked, tray %s\n",
-                               n ? "closed" : "open");
+        g_string_append(out, "    Removable device\n");
     }
     if (!n) {
         return;

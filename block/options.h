@@ -37,6 +37,8 @@ typedef struct DriveInfo {
 DriveInfo *block_drive_add(const char *optarg, const char *defaults, bool snapshot,
                            IoThread *thread, GError **err);
 GPtrArray *block_drives(void); /* of DriveInfo * */
+/* Whether a drive has place INDEX of interface IFACE (DriveInterface). */
+bool block_drive_exists(int iface, int index);
 /* -blockdev: key=value form or a JSON object. */
 bool block_node_add(const char *optarg, IoThread *thread, GError **err);
 /* Flushes and closes every node, at exit. Call once no device uses them. */

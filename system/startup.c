@@ -150,6 +150,29 @@ bool startup_accel(Startup *s, GError **err)
 
 /* ---- step: disks ---- */
 
+/* The drives every PC has, without a medium; a device of the same kind stands in for them. */
+static bool default_drives(Startup *s, GError **err)
+{
+    static const char *const ide_names[] = {"ide-cd", "ide-hd", NULL};
+    static const struct {
+        DriveInterface iface;
+        int index;
+        const char *options;
+        const char *const *instead;
+    } list[] = {
+        {DRIVE_IF_IDE, 2, "media=cdrom,index=2", ide_names},
+    };
+
+    for (size_t i = 0; !s->cfg->nodefaults && i < G_N_ELEMENTS(list); i++) {
+        if (!block_drive_exists(list[i].iface, list[i].index) &&
+            !devices_have(s, list[i].instead) &&
+            !block_drive_add("", list[i].options, false, s->vm->machine.io_thread, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool startup_disks(Startup *s, GError **err)
 {
     const VmConfig *cfg = s->cfg;
@@ -173,7 +196,7 @@ bool startup_disks(Startup *s, GError **err)
             return false;
         }
     }
-    return true;
+    return default_drives(s, err);
 }
 
 /* ---- step: CPUs ---- */
@@ -216,7 +239,6 @@ static void fill_pc_config(const Startup *s, PcConfig *pc)
     pc->kernel = cfg->kernel;
     pc->initrd = cfg->initrd;
     pc->append = cfg->append;
-    pc->nodefaults = cfg->nodefaults;
     pc->acpi = cfg->acpi;
     pc->smm = cfg->smm;
     pc->nographic = cfg->nographic;

@@ -25,7 +25,6 @@ typedef struct PcConfig {
     PcVga vga;
     const char *serial[PC_SERIAL_MAX];    /* chardev ids of COM1..COM4, NULL: no such port */
     const char *kernel, *initrd, *append; /* direct kernel boot; NULL: none */
-    bool nodefaults;        /* none of the default devices: VGA and CD-ROM without a medium */
     bool nographic;         /* SeaBIOS talks on COM1, too (machine property graphics=off) */
     bool acpi;              /* machine properties; on by default */
     bool smm;               /* as far as the accelerator can */

@@ -8,7 +8,7 @@
 #include "hw/virtio/virtio_blk.h"
 #include "util/keyval.h"
 
-enum { IDE_CHANNELS = 2, IDE_UNITS = 2, IDE_DRIVES = IDE_CHANNELS * IDE_UNITS, CDROM_INDEX = 2 };
+enum { IDE_CHANNELS = 2, IDE_UNITS = 2, IDE_DRIVES = IDE_CHANNELS * IDE_UNITS };
 
 typedef struct IdePlaces {
     const DriveInfo *taken[IDE_DRIVES];
@@ -53,9 +53,7 @@ static bool ide_add(PcMachine *pc, const char *id, bool cdrom, int place, GError
     const char *unit = place % IDE_UNITS ? "1" : "0";
     const DeviceClass *cls = cdrom ? &ide_cd_class : &ide_hd_class;
 
-    /* Without an id there is no "drive" to set, and the list ends there. */
-    return device_create(pc->dev.machine, bus, cls, err, "unit", unit, id ? "drive" : NULL, id,
-                         NULL) != NULL;
+    return device_create(pc->dev.machine, bus, cls, err, "unit", unit, "drive", id, NULL) != NULL;
 }
 
 static bool virtio_add(PcMachine *pc, const DriveInfo *drive, GError **err)
@@ -87,14 +85,13 @@ static bool place_ide_drives(IdePlaces *places, bool named, GError **err)
     return true;
 }
 
-static bool make_other_drives(PcMachine *pc, bool *cdrom, GError **err)
+static bool make_other_drives(PcMachine *pc, GError **err)
 {
     GPtrArray *drives = block_drives();
 
     for (guint i = 0; drives && i < drives->len; i++) {
         const DriveInfo *drive = g_ptr_array_index(drives, i);
 
-        *cdrom |= drive->cdrom;
         if (drive->iface == DRIVE_IF_FLOPPY) {
             emu_set_error(err,
                           "drive '%s': if=floppy: this machine has no floppy controller; "
@@ -112,20 +109,15 @@ static bool make_other_drives(PcMachine *pc, bool *cdrom, GError **err)
 bool pc_drives_init(PcMachine *pc, GError **err)
 {
     IdePlaces places = {{NULL}};
-    bool cdrom = pc->cfg.nodefaults;
 
     if (!place_ide_drives(&places, true, err) || !place_ide_drives(&places, false, err) ||
-        !make_other_drives(pc, &cdrom, err)) {
+        !make_other_drives(pc, err)) {
         return false;
     }
     for (int i = 0; i < IDE_DRIVES; i++) {
         const DriveInfo *drive = places.taken[i];
 
         if (drive && !ide_add(pc, drive->id, drive->cdrom, i, err)) {
-            return false;
-        }
-        /* The CD-ROM drive every PC has, without a disc. */
-        if (!drive && !cdrom && i == CDROM_INDEX && !ide_add(pc, NULL, true, i, err)) {
             return false;
         }
     }

@@ -307,6 +307,7 @@ int main(int argc, char **argv)
     add("virtio-rng-pci", "PCI", NULL, NULL);
     add("virtio-rng-pci-transitional", "PCI", NULL, NULL);
     add("virtio-rng-pci-non-transitional", "PCI", NULL, NULL);
+    add("ide-cd", "IDE", "unit", "1");
     add("isa-debugcon", "ISA", "chardev", "debug");
     add("isa-debug-exit", "ISA", NULL, NULL);
     pc_rig_done(rig);

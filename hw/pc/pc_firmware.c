@@ -172,7 +172,8 @@ static bool add_boot_settings(PcMachine *pc, GError **err)
     if (pc->cfg.kernel) {
         g_string_prepend(order, "/rom@genroms/" PC_LINUX_ROM "\n");
     }
-    if (pc->cfg.boot_strict) {
+    /* As on QEMU, there is nothing to be strict about without a list. */
+    if (pc->cfg.boot_strict && order->len) {
         g_string_append(order, "HALT\n");
     }
     if (order->len) {

@@ -12,14 +12,11 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "accel/kvm/kvm_int.h"
+#include "accel/kvm/scratch.h"
 #include "util/keyval.h"
 
 enum {
@@ -37,7 +34,6 @@ enum {
     INT_HANDLER = 0x200,
     PF_HANDLER = 0x280,
     VECTOR = 0x20,
-    DONE_PORT = 0xf4,
     STEPS = 5,
     DEADLINE_MS = 1000,
 };
@@ -54,7 +50,7 @@ static const uint8_t main_code[] = {
     0x75, 0x03,                                     /* jne 1f */
     0x49, 0xff, 0xc7,                               /* inc %r15: the access was made */
     0x44, 0x88, 0xf8,                               /* 1: mov %r15b, %al */
-    0xe6, DONE_PORT,                                /* out %al, $DONE_PORT */
+    0xe6, KVM_SCRATCH_DONE_PORT,                                /* out %al, $KVM_SCRATCH_DONE_PORT */
     0xf4,                                           /* hlt */
 };
 static const uint8_t int_handler[] = {
@@ -82,27 +78,20 @@ static const char *const step_names[STEPS] = {
     "an access after its page fault",
 };
 
-typedef struct SelfTest {
-    int vm_fd, cpu_fd;
-    uint8_t *memory;
-    struct kvm_run *run;
-    size_t run_size;
-} SelfTest;
-
-static void put64(SelfTest *t, unsigned at, uint64_t value)
+static void put64(KvmScratch *t, unsigned at, uint64_t value)
 {
     memcpy(t->memory + at, &value, 8);
 }
 
 /* A 64-bit interrupt gate (SDM 3A 6.14.1). */
-static void gate(SelfTest *t, unsigned vector, uint64_t offset)
+static void gate(KvmScratch *t, unsigned vector, uint64_t offset)
 {
     put64(t, IDT + 16 * vector,
           (offset & 0xffff) | 8u << 16 | 0x8e00ull << 32 | (offset >> 16) << 48);
     put64(t, IDT + 16 * vector + 8, offset >> 32);
 }
 
-static void fill_memory(SelfTest *t)
+static void fill_memory(KvmScratch *t)
 {
     memcpy(t->memory + CODE, main_code, sizeof(main_code));
     memcpy(t->memory + INT_HANDLER, int_handler, sizeof(int_handler));
@@ -120,7 +109,7 @@ static void fill_memory(SelfTest *t)
     }
 }
 
-static bool load_cpu(SelfTest *t)
+static bool load_cpu(KvmScratch *t)
 {
     struct kvm_sregs s;
     struct kvm_regs r = {.rip = CODE, .rsp = STACK_TOP - 16, .rflags = 2};
@@ -147,115 +136,7 @@ static bool load_cpu(SelfTest *t)
     return ioctl(t->cpu_fd, KVM_SET_SREGS, &s) >= 0 && ioctl(t->cpu_fd, KVM_SET_REGS, &r) >= 0;
 }
 
-/* Long mode and what goes with it must be in CPUID before EFER takes it. */
-static bool load_cpuid(SelfTest *t, int fd)
-{
-    enum { ENTRIES = 256 };
-    g_autofree struct kvm_cpuid2 *cpuid =
-        g_malloc0(sizeof(*cpuid) + ENTRIES * sizeof(cpuid->entries[0]));
-
-    cpuid->nent = ENTRIES;
-    return ioctl(fd, KVM_GET_SUPPORTED_CPUID, cpuid) >= 0 &&
-           ioctl(t->cpu_fd, KVM_SET_CPUID2, cpuid) >= 0;
-}
-
-static bool create(SelfTest *t, int fd)
-{
-    struct kvm_userspace_memory_region region = {.memory_size = MEMORY};
-    int size = ioctl(fd, KVM_GET_VCPU_MMAP_SIZE, 0);
-
-    t->vm_fd = ioctl(fd, KVM_CREATE_VM, 0);
-    if (size < 0 || t->vm_fd < 0) {
-        return false;
-    }
-    t->run_size = (size_t)size;
-    t->memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (t->memory == MAP_FAILED) {
-        t->memory = NULL;
-        return false;
-    }
-    fill_memory(t);
-    region.userspace_addr = (uintptr_t)t->memory;
-    if (ioctl(t->vm_fd, KVM_SET_TSS_ADDR, 0xfeffd000ul) < 0 ||
-        ioctl(t->vm_fd, KVM_SET_USER_MEMORY_REGION, &region) < 0) {
-        return false;
-    }
-    t->cpu_fd = ioctl(t->vm_fd, KVM_CREATE_VCPU, 0);
-    if (t->cpu_fd < 0) {
-        return false;
-    }
-    t->run = mmap(NULL, t->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, t->cpu_fd, 0);
-    if (t->run == MAP_FAILED) {
-        t->run = NULL;
-        return false;
-    }
-    return load_cpuid(t, fd) && load_cpu(t);
-}
-
-static void destroy(SelfTest *t)
-{
-    if (t->run) {
-        munmap(t->run, t->run_size);
-    }
-    if (t->cpu_fd >= 0) {
-        close(t->cpu_fd);
-    }
-    if (t->vm_fd >= 0) {
-        close(t->vm_fd);
-    }
-    if (t->memory) {
-        munmap(t->memory, MEMORY);
-    }
-}
-
-static int64_t now_ms(void)
-{
-    return g_get_monotonic_time() / 1000;
-}
-
-/* Runs until the guest writes the port, KVM gives up, or time is over. The timer's signal is the
- * kick of vCPU threads; it repeats, so that one which comes just before KVM_RUN is not the last. */
-static const char *run(SelfTest *t)
-{
-    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = KVM_KICK_SIGNAL};
-    struct itimerspec time = {.it_interval = {.tv_nsec = 50000000},
-                              .it_value = {.tv_nsec = 50000000}};
-    int64_t deadline = now_ms() + DEADLINE_MS;
-    const char *failure = NULL;
-    sigset_t set, old;
-    timer_t timer;
-
-    event._sigev_un._tid = gettid();
-    if (timer_create(CLOCK_MONOTONIC, &event, &timer) < 0) {
-        return "no timer for its deadline";
-    }
-    sigemptyset(&set);
-    sigaddset(&set, KVM_KICK_SIGNAL);
-    pthread_sigmask(SIG_UNBLOCK, &set, &old);
-    timer_settime(timer, 0, &time, NULL);
-    for (;;) {
-        int r = ioctl(t->cpu_fd, KVM_RUN, 0);
-        if (r < 0 && errno != EINTR && errno != EAGAIN) {
-            failure = "KVM_RUN fails";
-        } else if (now_ms() > deadline) {
-            failure = "it does not come to an end";
-        } else if (r < 0 || t->run->exit_reason == KVM_EXIT_INTR) {
-            continue;
-        } else if (t->run->exit_reason == KVM_EXIT_INTERNAL_ERROR) {
-            failure = "KVM_EXIT_INTERNAL_ERROR";
-        } else if (t->run->exit_reason == KVM_EXIT_SHUTDOWN) {
-            failure = "KVM_EXIT_SHUTDOWN";
-        } else if (t->run->exit_reason != KVM_EXIT_IO || t->run->io.port != DONE_PORT) {
-            failure = "an unexpected exit";
-        }
-        break;
-    }
-    timer_delete(timer);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return failure;
-}
-
-static void judge(SelfTest *t, const char *failure, GError **err)
+static void judge(KvmScratch *t, const char *failure, GError **err)
 {
     struct kvm_regs r = {0};
     uint64_t passed;
@@ -272,16 +153,17 @@ static void judge(SelfTest *t, const char *failure, GError **err)
 
 bool kvm_selftest(int fd, GError **err)
 {
-    SelfTest t = {.vm_fd = -1, .cpu_fd = -1};
+    KvmScratch t;
     GError *local = NULL;
 
-    if (create(&t, fd)) {
-        judge(&t, run(&t), &local);
+    if (kvm_scratch_create(&t, fd, MEMORY) && load_cpu(&t)) {
+        fill_memory(&t);
+        judge(&t, kvm_scratch_run(&t, DEADLINE_MS), &local);
     } else {
         emu_set_error(&local, "this host's KVM makes no VM for its self-test: %s",
                       g_strerror(errno));
     }
-    destroy(&t);
+    kvm_scratch_destroy(&t);
     if (local) {
         g_propagate_error(err, local);
         return false;

@@ -45,6 +45,20 @@ bool kvm_events_wake(KvmCpu *c)
     return true;
 }
 
+/* By KVM, but where KVM would put the frame beside the stack. */
+static void deliver(KvmCpu *c, int vector)
+{
+    struct kvm_interrupt intr = {.irq = (uint32_t)vector};
+
+    if (kvm_frames_are_flat(c->accel) && kvm_deliver_interrupt(c, vector)) {
+        return;
+    }
+    if (ioctl(c->fd, KVM_INTERRUPT, &intr) < 0) {
+        kvm_cpu_failed(c, "KVM_INTERRUPT", errno);
+    }
+    c->run->ready_for_interrupt_injection = 0; /* one at a time */
+}
+
 static void inject_interrupt(KvmCpu *c)
 {
     struct kvm_run *run = c->run;
@@ -52,14 +66,14 @@ static void inject_interrupt(KvmCpu *c)
 
     if (run->ready_for_interrupt_injection && run->if_flag &&
         (atomic_load(&cpu->events) & CPU_EVENT_INTR)) {
+        if (c->io_pending && kvm_frames_are_flat(c->accel)) {
+            /* Delivery here needs the registers: the instruction is completed first. */
+            __atomic_store_n(&run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+            return;
+        }
         int vector = cpu->intc_ops->ack(cpu->intc);
-        struct kvm_interrupt intr = {.irq = (uint32_t)vector};
-
         if (vector >= 0) {
-            if (ioctl(c->fd, KVM_INTERRUPT, &intr) < 0) {
-                kvm_cpu_failed(c, "KVM_INTERRUPT", errno);
-            }
-            run->ready_for_interrupt_injection = 0; /* one at a time */
+            deliver(c, vector);
         }
     }
     run->request_interrupt_window = !!(atomic_load(&cpu->events) & CPU_EVENT_INTR);

@@ -28,6 +28,9 @@ enum { KVM_MSR_MAX = 256 };
 
 typedef enum KvmIrqchip { KVM_IRQCHIP_ON, KVM_IRQCHIP_OFF } KvmIrqchip;
 
+/* Where an interrupt's frame goes in protected mode without paging (frames.c). */
+typedef enum KvmFrames { KVM_FRAMES_UNKNOWN, KVM_FRAMES_ON_STACK, KVM_FRAMES_FLAT } KvmFrames;
+
 /* Capabilities that may be missing, as KVM_CHECK_EXTENSION answers. */
 typedef struct KvmCaps {
     int irq_routing, pit2, pit_state2, signal_msi;
@@ -59,6 +62,7 @@ struct KvmAccel {
     struct kvm_msr_list *msrs; /* KVM_GET_MSR_INDEX_LIST */
     KvmSlots slots[2];
     bool smm_listening;
+    _Atomic int frames; /* KvmFrames, by kvm_frames_are_flat() */
 
     /* Holding vCPUs out of KVM_RUN while slots are replaced (memory.c). */
     pthread_mutex_t hold_mutex;
@@ -149,6 +153,14 @@ bool kvm_handle_exit(KvmCpu *c, AccelExit *out);
 
 /* complete.c: after KVM gave up an instruction; true: it has been carried out here. */
 bool kvm_complete_instruction(KvmCpu *c);
+/* Delivers an interrupt in ring 0 of protected mode without paging; false: it is KVM's to deliver,
+ * and nothing has changed. No I/O may be pending. */
+bool kvm_deliver_interrupt(KvmCpu *c, int vector);
+
+/* frames.c: asks KVM in a VM of its own (FD is /dev/kvm); where that fails, KVM_FRAMES_ON_STACK. */
+KvmFrames kvm_frames_probe(int fd);
+/* Whether frames are pushed as if the stack were flat. The first call may ask. Any thread. */
+bool kvm_frames_are_flat(KvmAccel *a);
 
 /* vcpu.c */
 Cpu *kvm_cpu_new(Accel *accel, int index, uint32_t apic_id, const void *model, GError **err);

@@ -18,6 +18,11 @@ IMAGES = [
     ("real", "real mode"),
     ("protected", "protected mode without paging"),
     ("long", "64-bit mode"),
+    ("stack", "protected mode with interrupts on a stack that is not flat"),
+]
+ACCELS = [
+    ("kvm,selftest=off", "KVM"),
+    ("kvm,selftest=off,kernel-irqchip=off", "KVM with its interrupt controllers off"),
 ]
 SEGMENT = re.compile(r"^(ES|CS|SS|DS|FS|GS|LDT|TR) *= *([0-9a-f]{4}) ([0-9a-f]+) ([0-9a-f]{8}) ([0-9a-f]{8})")
 
@@ -51,19 +56,22 @@ def comparable(line):
 def main():
     tap = Tap()
     for image, what in IMAGES:
-        if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-            tap.skip("%s ends in the same state under KVM" % what, "/dev/kvm cannot be opened here")
-            continue
+        tcg = []
+        for accel, under in ACCELS:
+            name = "%s ends in the same state under %s" % (what, under)
+            if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+                tap.skip(name, "/dev/kvm cannot be opened here")
+                continue
 
-        def compare(image=image):
-            tcg = final_state(image, "tcg")
-            kvm = final_state(image, os.environ.get("KVM_ACCEL", "kvm,selftest=off"))
-            different = ["%s\n  %s" % pair for pair in zip(tcg, kvm) if pair[0] != pair[1]]
-            if different or len(tcg) != len(kvm):
-                raise console.Failure("tcg and kvm differ:\n" + "\n".join(different))
-            if not any("=" in str(line) for line in tcg):
-                raise console.Failure("info registers shows nothing")
-        tap.check("%s ends in the same state under KVM" % what, compare)
+            def compare(image=image, accel=accel, tcg=tcg):
+                tcg[:] = tcg or final_state(image, "tcg")
+                kvm = final_state(image, accel)
+                different = ["%s\n  %s" % pair for pair in zip(tcg, kvm) if pair[0] != pair[1]]
+                if different or len(tcg) != len(kvm):
+                    raise console.Failure("tcg and kvm differ:\n" + "\n".join(different))
+                if not any("=" in str(line) for line in tcg):
+                    raise console.Failure("info registers shows nothing")
+            tap.check(name, compare)
     return tap.done()
 
 

@@ -2,6 +2,7 @@
  * The KVM back end runs small real-mode guests: ports, memory, interrupts, events, dirty log.
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -339,27 +340,91 @@ static void test_exits_that_end_the_guest_are_told_apart(void)
     }
 }
 
-static void test_iret_in_protected_mode_works(void)
+/* Flat protected mode without paging: GDT at 2000h, IDT at 3000h with vector 20h to 1100h. */
+static void enter_protected_mode(void)
 {
+    static const uint64_t gdt[] = {0, 0x00cf9b000000ffff, 0x00cf93000000ffff};
+    static const uint64_t gate = 0x1100 | 8u << 16 | 0x8e00ull << 32;
     X86State *st = &rig->c->x.st;
-    /* push $0x202; push $8; push $0x100a; iretl; hlt at 0x100a */
-    static const uint8_t code[] = {0x68, 2, 2, 0,    0,    0x6a, 8,    0x68, 0x10,
-                                   0x10, 0, 0, 0xcf, 0x90, 0x90, 0x90, 0xf4};
 
-    kvm_rig_load(rig, code, sizeof(code));
-    memcpy(rig->ram->host + 0x2000, (uint64_t[]){0, 0x00cf9b000000ffff, 0x00cf93000000ffff}, 24);
+    memcpy(rig->ram->host + 0x2000, gdt, sizeof(gdt));
+    memcpy(rig->ram->host + 0x3000 + 8 * 0x20, &gate, sizeof(gate));
     st->gdt = (X86TableReg){0x2000, 23};
+    st->idt = (X86TableReg){0x3000, 8 * 0x20 + 7};
     st->cr0 |= CR0_PE;
     for (int i = 0; i < SEG_COUNT; i++) {
         st->seg[i] = (X86Segment){.limit = UINT32_MAX, .attr = 0xc093, .selector = 16};
     }
     st->seg[SEG_CS] = (X86Segment){.limit = UINT32_MAX, .attr = 0xc09b, .selector = 8};
     kvm_put_state(cpu());
+}
+
+static void test_iret_in_protected_mode_works(void)
+{
+    X86State *st = &rig->c->x.st;
+    /* push $0x202; push $8; push $0x1010; iretl; hlt at 0x1010 */
+    static const uint8_t code[] = {0x68, 2, 2, 0,    0,    0x6a, 8,    0x68, 0x10,
+                                   0x10, 0, 0, 0xcf, 0x90, 0x90, 0x90, 0xf4};
+
+    kvm_rig_load(rig, code, sizeof(code));
+    enter_protected_mode();
     g_assert_cmpint(kvm_cpu_run(cpu()), ==, ACCEL_EXIT_HALTED);
     kvm_get_state(cpu());
     g_assert_cmphex(st->rip, ==, 0x1011);
     g_assert_cmphex(st->gpr[R_RSP], ==, 0x8000);
     g_assert_cmphex(st->rflags, ==, 0x202);
+}
+
+/* ---- where frames go ---- */
+
+static void test_interrupt_frame_is_on_a_stack_with_a_base(void)
+{
+    enum { STACK = 0x40000, ESP = 0x8000 };
+    X86State *st = &rig->c->x.st;
+    /* in $0x80,%al; sti; 1: test %bl,%bl; jz 1b; cli; hlt    at 0x1100: inc %bl; iret */
+    static const uint8_t code[] = {0xe4, 0x80, 0xfb, 0x84, 0xdb, 0x74, 0xfc, 0xfa, 0xf4};
+    const uint32_t frame[2] = {8, FLAG_IF | FLAG_ZF | FLAG_PF | 2};
+    uint8_t untouched[12];
+
+    kvm_rig_load(rig, code, sizeof(code));
+    vector_at(0x20, 0); /* what real mode would take */
+    memcpy(rig->ram->host + 0x1100, (uint8_t[]){0xfe, 0xc3, 0xcf}, 3);
+    memset(rig->ram->host + ESP - 12, 0xa5, 12);
+    memset(untouched, 0xa5, 12);
+    st->gpr[R_RBX] = 0;
+    enter_protected_mode();
+    st->seg[SEG_SS].base = STACK;
+    kvm_put_state(cpu());
+    next_vector = 0x20;
+    cpu_raise(cpu(), CPU_EVENT_INTR);
+    g_assert_cmpint(kvm_cpu_run(cpu()), ==, ACCEL_EXIT_HALTED);
+    kvm_get_state(cpu());
+    g_assert_cmphex(st->gpr[R_RBX] & 0xff, ==, 1);
+    g_assert_cmphex(st->gpr[R_RAX] & 0xff, ==, 0xa0);
+    g_assert_cmphex(st->gpr[R_RSP], ==, ESP);
+    g_assert_cmphex(st->rip, ==, 0x1009);
+    g_assert_cmpmem(rig->ram->host + STACK + ESP - 8, 8, frame, 8);
+    g_assert_cmpmem(rig->ram->host + ESP - 12, 12, untouched, 12);
+}
+
+static void test_probe_of_frames_agrees_with_what_kvm_does(void)
+{
+    KvmFrames frames = kvm_frames_probe(rig->a->fd);
+
+    g_assert_cmpint(frames, !=, KVM_FRAMES_UNKNOWN);
+    g_assert_cmpint(kvm_frames_probe(rig->a->fd), ==, frames);
+    g_assert_cmpint(kvm_frames_are_flat(rig->a), ==, frames == KVM_FRAMES_FLAT);
+    if (kvm_selftest(rig->a->fd, NULL)) {
+        g_assert_cmpint(frames, ==, KVM_FRAMES_ON_STACK);
+    }
+}
+
+static void test_probe_of_frames_survives_a_file_that_is_not_kvm(void)
+{
+    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    g_assert_cmpint(kvm_frames_probe(fd), ==, KVM_FRAMES_ON_STACK);
+    close(fd);
 }
 
 static void skip(void)
@@ -389,6 +454,12 @@ int main(int argc, char **argv)
         {"a stop finds port reads completed", test_a_stop_finds_port_reads_completed},
         {"exits that end the guest are told apart", test_exits_that_end_the_guest_are_told_apart},
         {"IRET in protected mode works", test_iret_in_protected_mode_works},
+        {"an interrupt's frame is on a stack with a base",
+         test_interrupt_frame_is_on_a_stack_with_a_base},
+        {"the probe of frames agrees with what KVM does",
+         test_probe_of_frames_agrees_with_what_kvm_does},
+        {"the probe of frames survives a file that is not KVM",
+         test_probe_of_frames_survives_a_file_that_is_not_kvm},
     };
 
     g_test_init(&argc, &argv, NULL);

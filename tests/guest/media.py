@@ -14,13 +14,15 @@ IPXE_CD = "/usr/lib/ipxe/ipxe.iso"
 MEMTEST_CD = "/usr/lib/memtest86+/memtest86+x64.iso"
 
 
-def reaches_seabios(guest):
-    guest.expect(r"SeaBIOS \(version", timeout=60)
-    guest.expect(r"(?i)No bootable device", timeout=90)
+# PATIENCE stretches the time limits, for a KVM that interprets its guests.
+
+
+def reaches_seabios(guest, patience=1):
+    guest.expect(r"SeaBIOS \(version", timeout=60 * patience)
+    guest.expect(r"(?i)No bootable device", timeout=90 * patience)
 
 
 def reaches_grub_prompt(guest, patience=1):
-    """PATIENCE stretches the time limits, for a KVM that interprets its guests."""
     guest.expect(r"executed automatically", timeout=90 * patience)
     guest.send("c")
     guest.expect(r"grub> ")

@@ -4,7 +4,9 @@ SPDX-License-Identifier: GPL-2.0-or-later
 """
 import os
 import sys
+import threading
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 
 import console
 
@@ -17,21 +19,24 @@ class Tap:
     def __init__(self):
         self.count = 0
         self.failures = 0
+        self.lock = threading.Lock()  # guests() runs several at once
 
     def ok(self, condition, name, why=""):
-        self.count += 1
-        if not condition:
-            self.failures += 1
-            for line in str(why).splitlines():
-                print("# " + line)
-        print("%sok %d - %s" % ("" if condition else "not ", self.count, name))
-        sys.stdout.flush()
+        with self.lock:
+            self.count += 1
+            if not condition:
+                self.failures += 1
+                for line in str(why).splitlines():
+                    print("# " + line)
+            print("%sok %d - %s" % ("" if condition else "not ", self.count, name))
+            sys.stdout.flush()
         return bool(condition)
 
     def skip(self, name, why):
-        self.count += 1
-        print("ok %d - %s # SKIP %s" % (self.count, name, why))
-        sys.stdout.flush()
+        with self.lock:
+            self.count += 1
+            print("ok %d - %s # SKIP %s" % (self.count, name, why))
+            sys.stdout.flush()
 
     def check(self, name, function, *args, guest_log=True):
         """Runs FUNCTION; it fails by raising."""
@@ -66,6 +71,12 @@ class Tap:
                 error += "\ncommand: " + " ".join(guest.command)
                 error += "\nend of the console:\n" + "\n".join(guest.text.splitlines()[-25:])
         return self.ok(not error, name, error)
+
+    def guests(self, cases, jobs=2):
+        """guest() for each (name, function, args) of CASES, JOBS of them at once."""
+        with ThreadPoolExecutor(jobs) as pool:
+            for run in [pool.submit(self.guest, *case) for case in cases]:
+                run.result()
 
     def done(self):
         print("1..%d" % self.count)

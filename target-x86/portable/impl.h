@@ -31,7 +31,8 @@ typedef struct PortableEntry {
 } PortableEntry;
 
 /* Each ends with a NULL name. */
-extern const PortableEntry portable_alu[], portable_shift[], portable_bits[], portable_move[];
+extern const PortableEntry portable_alu[], portable_shift[], portable_bits[], portable_move[],
+    portable_lanes[], portable_shuffle[], portable_vec_move[], portable_crypto[], portable_text[];
 
 /* ---- operands ---- */
 
@@ -60,6 +61,20 @@ static inline bool portable_is_mem(const PortableCtx *c)
 {
     return c->in->mem_size;
 }
+
+/* ---- vector operands ---- */
+
+/* An instruction with MMX operands: #MF if an x87 exception is pending, else the registers become
+ * MMX's (SDM 1 9.5). */
+int portable_enter_mmx(PortableCtx *c);
+/* modrm.reg and modrm.rm: XMM, MMX or memory, zero-extended to 16 bytes. */
+X86Vec portable_get_vec_reg(const PortableCtx *c);
+X86Vec portable_get_vec_rm(const PortableCtx *c);
+void portable_set_vec_reg(PortableCtx *c, const X86Vec *v);
+void portable_set_vec_rm(PortableCtx *c, const X86Vec *v);
+/* Rows with ENTRY.lanes: modrm.reg (or modrm.rm where reg is part of the opcode) is the first
+ * operand and result, modrm.rm (or the immediate) the second. */
+PortableFn portable_run_lanes;
 
 /* ---- flags ---- */
 

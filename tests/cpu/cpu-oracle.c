@@ -109,7 +109,7 @@ static bool run_case(X86Cpu *cpu, uint64_t seed, uint64_t number, const InsnRow 
     case_end(&c);
     case_state(&before, &c, false);
     native = before;
-    case_fill_memory();
+    case_fill_memory(false);
     memcpy(guest_data(), (void *)GUEST_DATA, GUEST_DATA_SIZE);
     if (verbose) {
         printf("# case %" PRIu64 ": ", number);

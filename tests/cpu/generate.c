@@ -224,9 +224,115 @@ void case_end(Case *c)
     put(c, 0xcc);
 }
 
+/* ---- values at the edges ---- */
+
+/* A number of a format with EXP_BITS and FRACTION bits: zeros, denormals, infinities, NaNs, powers
+ * of two, values beside them, and exponents of ordinary size, in which results are inexact. */
+static uint64_t special_number(unsigned exp_bits, unsigned fraction_bits)
+{
+    uint64_t max_exp = (1ull << exp_bits) - 1, bias = max_exp >> 1;
+    uint64_t fraction_mask = (1ull << fraction_bits) - 1;
+    uint64_t exps[] = {0,
+                       0,
+                       1,
+                       max_exp - 1,
+                       max_exp,
+                       bias,
+                       bias + below(70) - 5,
+                       bias + below(8),
+                       rnd() & max_exp,
+                       below(60),
+                       max_exp - below(60)};
+    uint64_t fractions[] = {0,
+                            0,
+                            1,
+                            fraction_mask,
+                            1ull << (fraction_bits - 1),
+                            rnd() & fraction_mask,
+                            rnd() & fraction_mask,
+                            fraction_mask << below(fraction_bits) & fraction_mask,
+                            1ull << below(fraction_bits)};
+    uint64_t sign = rnd() & 1;
+
+    return sign << (exp_bits + fraction_bits) | exps[below(G_N_ELEMENTS(exps))] << fraction_bits |
+           fractions[below(G_N_ELEMENTS(fractions))];
+}
+
+/* 16 bytes of one kind of content. */
+static void special_vector(uint8_t *out)
+{
+    unsigned kind = below(6);
+
+    for (unsigned i = 0; i < 16; i++) {
+        out[i] = kind == 0 ? (uint8_t)rnd() : kind == 1 ? (uint8_t)below(4) : 0;
+        if (kind == 5) {
+            out[i] = one_in(2) ? 0xff : one_in(2) ? 0x80 : (uint8_t)rnd();
+        }
+    }
+    for (unsigned i = 0; kind == 2 && i < 4; i++) {
+        uint32_t v = (uint32_t)special_number(8, 23);
+        memcpy(out + 4 * i, &v, 4);
+    }
+    for (unsigned i = 0; (kind == 3 || kind == 4) && i < 2; i++) {
+        uint64_t v = special_number(11, 52);
+        memcpy(out + 8 * i, &v, 8);
+    }
+}
+
+/* An x87 register: also encodings that are not numbers (SDM 1 8.2.2). */
+static void special_x87(uint8_t *out)
+{
+    static const uint16_t exps[] = {0,      0,      1,      0x7ffe, 0x7fff,
+                                    0x3fff, 0x3ffe, 0x4000, 0x403e, 0x401e};
+    uint16_t e = one_in(3)   ? exps[below(G_N_ELEMENTS(exps))]
+                 : one_in(4) ? (uint16_t)(rnd() & 0x7fff)
+                             : (uint16_t)(0x3fff + below(140) - 70);
+    uint64_t m = one_in(3)   ? 0
+                 : one_in(3) ? UINT64_MAX << below(64)
+                 : one_in(2) ? rnd()
+                             : 1ull << below(64);
+
+    m = e == 0 && !one_in(8) ? m & INT64_MAX : one_in(20) ? m : m | 1ull << 63;
+    e |= (uint16_t)(rnd() & 0x8000);
+    memcpy(out, &m, 8);
+    memcpy(out + 8, &e, 2);
+}
+
+static void special_state(NativeState *st)
+{
+    uint32_t mxcsr = 0x1f80 | below(4) << 13;
+
+    mxcsr ^= one_in(3) ? 1u << 15 : 0;                      /* FTZ */
+    mxcsr ^= one_in(3) ? 1u << 6 : 0;                       /* DAZ */
+    mxcsr ^= one_in(4) ? (uint32_t)(rnd() & 0x3f) << 7 : 0; /* unmasked */
+    mxcsr |= one_in(4) ? (uint32_t)rnd() & 0x3f & mxcsr >> 7 : 0;
+    memcpy(st->fx + 24, &mxcsr, 4);
+    /* x87: precision, rounding, masks; C0 to C3; a pending exception now and then */
+    static const uint16_t precisions[] = {0x300, 0x300, 0x200, 0x000};
+    uint16_t fcw = 0x7f | precisions[below(4)] | (uint16_t)(below(4) << 10);
+    uint16_t fsw = (uint16_t)(below(8) << 11) | (uint16_t)(rnd() & 0x4700);
+    fcw &= one_in(4) ? (uint16_t) ~(rnd() & 0x3f) : 0xffff;
+    fsw |= one_in(4) ? (uint16_t)(rnd() & fcw & 0x3f) : 0;
+    if (one_in(40)) {
+        fsw |= (uint16_t)(~fcw & 0x3f);
+    }
+    fsw |= fsw & ~fcw & 0x3f ? 0x8080 : 0;
+    memcpy(st->fx, &fcw, 2);
+    memcpy(st->fx + 2, &fsw, 2);
+    for (unsigned i = 0; i < 8; i++) {
+        special_x87(st->fx + 32 + 16 * i);
+    }
+    for (unsigned i = 0; i < 16; i++) {
+        special_vector(st->fx + 160 + 16 * i);
+    }
+    if (one_in(3)) { /* equal operands */
+        memcpy(st->fx + 32, st->fx + 48, 16);
+        memcpy(st->fx + 160, st->fx + 176, 16);
+    }
+}
+
 void case_state(NativeState *st, const Case *c, bool specials)
 {
-    (void)specials;
     for (int i = 0; i < 16; i++) {
         st->gpr[i] = one_in(3) ? below(256) : one_in(2) ? rnd() : (uint64_t)(int64_t)(int32_t)rnd();
     }
@@ -274,14 +380,26 @@ void case_state(NativeState *st, const Case *c, bool specials)
             memcpy(st->fx + 160 + 16 * i + 4 * k, &v, 4);
         }
     }
+    if (specials) {
+        special_state(st);
+    }
 }
 
-void case_fill_memory(void)
+void case_fill_memory(bool specials)
 {
+    uint8_t *data = (uint8_t *)GUEST_DATA;
     uint64_t fill = rnd();
 
     for (int i = 0; i < GUEST_DATA_SIZE / 8; i++) {
-        ((uint64_t *)GUEST_DATA)[i] = fill = fill * 6364136223846793005ull + 1442695040888963407ull;
+        ((uint64_t *)data)[i] = fill = fill * 6364136223846793005ull + 1442695040888963407ull;
+    }
+    /* where operands are: vectors, and x87 numbers at other alignments */
+    for (int i = 0x1700; specials && i < 0x2100; i += 16) {
+        if (one_in(4)) {
+            special_x87(data + i);
+        } else {
+            special_vector(data + i);
+        }
     }
 }
 

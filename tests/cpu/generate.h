@@ -45,8 +45,8 @@ void case_add(Case *c, const InsnRow *const *rows, size_t count);
 void case_end(Case *c);
 /* SPECIALS: floating-point values at the edges, rounding modes, unmasked exceptions. */
 void case_state(NativeState *st, const Case *c, bool specials);
-/* Fills the data area at GUEST_DATA. */
-void case_fill_memory(void);
+/* Fills the data area at GUEST_DATA; SPECIALS as above. */
+void case_fill_memory(bool specials);
 void case_show(const Case *c);
 
 /* Whether two FXSAVE images agree in all that is defined. */

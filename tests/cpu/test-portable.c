@@ -304,7 +304,7 @@ static bool run_case(const Options *opt, uint64_t number, const InsnRow *const *
     case_end(&c);
     case_state(&before, &c, true);
     native = before;
-    case_fill_memory();
+    case_fill_memory(one_in(2));
     memcpy(memory, (void *)GUEST_DATA, sizeof memory);
     if (opt->verbose) {
         printf("# case %" PRIu64 ": ", number);

@@ -34,6 +34,15 @@ typedef enum AccelCap {
     ACCEL_CAP_COUNT,
 } AccelCap;
 
+/* What an accelerator that holds the local APICs alone needs of the board's other controllers. The
+ * calls are made under the machine lock. */
+typedef struct AccelIrqBoard {
+    int (*pic_ack)(Device *pic); /* the interrupt acknowledge cycle: the 8259's vector */
+    Device *pic;
+    void (*ioapic_eoi)(Device *ioapic, uint8_t vector); /* of a level-triggered interrupt */
+    Device *ioapic;
+} AccelIrqBoard;
+
 typedef struct AccelClass {
     const char *name; /* "kvm", "tcg" */
     const char *description;
@@ -71,8 +80,23 @@ typedef struct AccelClass {
     /* With accel->irqchip: fills GSI[0..COUNT-1] with the inputs of the interrupt controllers that
      * the accelerator holds (PIC and IOAPIC; GSI 0 is the timer's). NULL: it never holds them. */
     bool (*irqchip_wire)(Accel *accel, IrqLine *gsi, int count, GError **err);
-    /* With accel->irqchip: a device's write of DATA to ADDR in FEExxxxxh. */
-    void (*msi_deliver)(Accel *accel, uint64_t addr, uint32_t data);
+    /* With accel->local_apics alone: makes their devices. INTR becomes the line that the 8259's
+     * output drives. */
+    bool (*lapic_wire)(Accel *accel, const AccelIrqBoard *board, IrqLine *intr, GError **err);
+    /* The same: I/O APIC input N sends DATA to ADDR, or nothing when it is MASKED. Told of every
+     * change; machine lock held. */
+    void (*ioapic_changed)(Accel *accel, int n, uint64_t addr, uint32_t data, bool masked);
+    /* With accel->local_apics: a device's write of DATA to ADDR in FEExxxxxh. Whether a local APIC
+     * took it. Any thread. */
+    bool (*msi_deliver)(Accel *accel, uint64_t addr, uint32_t data);
+    /*
+     * Interrupts by eventfd, for what runs beside the emulator: from now on a write to FD sends
+     * DATA to ADDR. The route's number, or -1 with ERR; set() changes what it sends, del() undoes
+     * it. FD stays the caller's, who closes it after del(). Machine lock held. May be NULL.
+     */
+    int (*msi_route_add)(Accel *accel, int fd, uint64_t addr, uint32_t data, GError **err);
+    bool (*msi_route_set)(Accel *accel, int route, uint64_t addr, uint32_t data, GError **err);
+    void (*msi_route_del)(Accel *accel, int route, int fd);
     /* Memory differences for machine->memory and machine->io; NULL: it reads the views itself. */
     const MemListener *(*memory_listener)(Accel *accel);
     /* One line or more for `info kvm`, `info jit`. */
@@ -85,7 +109,9 @@ typedef struct AccelClass {
 struct Accel {
     const AccelClass *cls;
     Machine *machine;
-    bool irqchip; /* it holds the interrupt controllers itself (decided in init) */
+    /* Decided in init: */
+    bool irqchip;     /* it holds all interrupt controllers and the PIT */
+    bool local_apics; /* it holds the local APICs (with irqchip: too) */
 };
 
 /* core/accel.c: allocates with defaults; sets options by the class's property table. */

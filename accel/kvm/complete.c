@@ -217,6 +217,7 @@ bool kvm_deliver_interrupt(KvmCpu *c, int vector)
     }
     st->seg[SEG_CS] = cs;
     st->rip = to.ip;
+    st->halted = 0;
     st->rflags &= ~(uint64_t)(FLAG_TF | FLAG_NT | FLAG_RF | (type & GATE_TRAP ? 0 : FLAG_IF));
     kvm_put_state(&c->x.cpu);
     return true;

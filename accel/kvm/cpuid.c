@@ -75,7 +75,7 @@ void kvm_cpu_features(Accel *accel, void *features)
     /* KVM leaves these to the emulator to add. */
     out->words[CPUID_1_ECX] |= CPUID_1_ECX_HYPERVISOR;
     out->words[CPUID_6_EAX] |= CPUID_6_EAX_ARAT;
-    if (accel->irqchip) {
+    if (accel->local_apics) {
         out->words[CPUID_1_ECX] |= CPUID_1_ECX_X2APIC;
         out->words[CPUID_1_ECX] |= a->caps.tsc_deadline ? CPUID_1_ECX_TSC_DEADLINE : 0;
     } else {

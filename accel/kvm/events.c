@@ -16,7 +16,7 @@ bool kvm_events_wake(KvmCpu *c)
     Cpu *cpu = &c->x.cpu;
     uint32_t events = atomic_load(&cpu->events);
 
-    if (c->accel->accel.irqchip) {
+    if (c->accel->accel.local_apics) {
         return true;
     }
     if (events & CPU_EVENT_INIT) {
@@ -71,7 +71,7 @@ static void inject_interrupt(KvmCpu *c)
             __atomic_store_n(&run->immediate_exit, 1, __ATOMIC_SEQ_CST);
             return;
         }
-        int vector = cpu->intc_ops->ack(cpu->intc);
+        int vector = cpu->intc_ops ? cpu->intc_ops->ack(cpu->intc) : kvm_pic_ack(c->accel);
         if (vector >= 0) {
             deliver(c, vector);
         }
@@ -97,9 +97,11 @@ void kvm_events_inject(KvmCpu *c)
             kvm_cpu_failed(c, "KVM_SMI", errno);
         }
     }
-    if (!c->accel->accel.irqchip && cpu->intc_ops) {
+    if (!c->accel->accel.local_apics && cpu->intc_ops) {
         inject_interrupt(c);
         c->run->cr8 = cpu->intc_ops->get_cr8(cpu->intc);
+    } else if (c->accel->board.pic_ack && cpu->index == 0) {
+        inject_interrupt(c);
     }
 }
 
@@ -107,7 +109,7 @@ void kvm_events_after_run(KvmCpu *c)
 {
     Cpu *cpu = &c->x.cpu;
 
-    if (c->accel->accel.irqchip || !cpu->intc_ops) {
+    if (c->accel->accel.local_apics || !cpu->intc_ops) {
         return;
     }
     if (cpu->intc_ops->get_cr8(cpu->intc) != c->run->cr8) {

@@ -106,6 +106,13 @@ static bool exit_system_event(KvmCpu *c, AccelExit *out)
     return false;
 }
 
+static bool exit_ioapic_eoi(KvmCpu *c, AccelExit *out)
+{
+    (void)out;
+    kvm_ioapic_eoi(c->accel, c->run->eoi.vector);
+    return true;
+}
+
 /* ---- the end ---- */
 
 static const char *suberror_text(uint32_t suberror)
@@ -198,6 +205,7 @@ static bool (*const handlers[])(KvmCpu *c, AccelExit *out) = {
     [KVM_EXIT_SET_TPR] = exit_none,
     [KVM_EXIT_NMI] = exit_none,
     [KVM_EXIT_INTERNAL_ERROR] = exit_internal_error,
+    [KVM_EXIT_IOAPIC_EOI] = exit_ioapic_eoi,
     [KVM_EXIT_SYSTEM_EVENT] = exit_system_event,
 };
 

@@ -1,11 +1,11 @@
 /*
- * The interrupt controllers and the 8254 that the kernel holds, as devices.
+ * Who holds the interrupt controllers, and the wires to those in the kernel.
  *
- * They are devices to be reset, saved and shown with the others; what they do, the kernel does.
- * Their state tables name the fields of the kernel's structures. Saving fetches them first, loading
- * hands them over. Interrupt lines go in by KVM_IRQ_LINE with the board's numbers, which a routing
- * table leads to the pins: 0 to 15 to PIC and I/O APIC both, but the timer's 0 to the I/O APIC's
- * pin 2. SPDX-License-Identifier: GPL-2.0-or-later
+ * kernel-irqchip=on: local APICs, I/O APIC, 8259 pair and 8254 are the kernel's; the board's lines
+ * go in by KVM_IRQ_LINE. split: only the local APICs are. The I/O APIC here sends them messages,
+ * and is told of the end of level-triggered interrupts; the 8259's interrupts go to CPU 0, which
+ * takes them as its LINT0 says. off: all are devices here. SPDX-License-Identifier:
+ * GPL-2.0-or-later
  */
 #include <errno.h>
 #include <string.h>
@@ -13,68 +13,41 @@
 
 #include "accel/kvm/kvm.h"
 #include "accel/kvm/kvm_int.h"
+#include "core/lock.h"
 #include "util/keyval.h"
 
-enum { PIC_INPUTS = 16, IOAPIC_INPUTS = 24, PIC_CASCADE = 2 };
+typedef struct Need {
+    int present;
+    const char *name;
+} Need;
 
-/* ---- creation ---- */
-
-typedef struct Routing {
-    struct kvm_irq_routing head;
-    struct kvm_irq_routing_entry entries[PIC_INPUTS + IOAPIC_INPUTS];
-} Routing;
-
-static void route(Routing *r, uint32_t gsi, uint32_t chip, uint32_t pin)
+static bool has_all(const Need *needs, size_t count, const char *option, GError **err)
 {
-    r->entries[r->head.nr++] = (struct kvm_irq_routing_entry){
-        .gsi = gsi,
-        .type = KVM_IRQ_ROUTING_IRQCHIP,
-        .u.irqchip = {.irqchip = chip, .pin = pin},
-    };
-}
-
-static bool set_routing(KvmAccel *a, GError **err)
-{
-    Routing r = {0};
-
-    for (uint32_t gsi = 0; gsi < IOAPIC_INPUTS; gsi++) {
-        if (gsi == PIC_CASCADE) {
-            continue;
+    for (size_t i = 0; i < count; i++) {
+        if (needs[i].present <= 0) {
+            emu_set_error(err,
+                          "kernel-irqchip=%s: the host's KVM lacks %s (kernel-irqchip=off does "
+                          "without)",
+                          option, needs[i].name);
+            return false;
         }
-        if (gsi < PIC_INPUTS) {
-            route(&r, gsi, gsi < 8 ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE, gsi % 8);
-        }
-        route(&r, gsi, KVM_IRQCHIP_IOAPIC, gsi == 0 ? 2 : gsi);
-    }
-    if (ioctl(a->vm_fd, KVM_SET_GSI_ROUTING, &r) < 0) {
-        emu_set_error(err, "KVM_SET_GSI_ROUTING: %s", g_strerror(errno));
-        return false;
     }
     return true;
 }
 
-bool kvm_irqchip_create(KvmAccel *a, GError **err)
+static bool create_all(KvmAccel *a, GError **err)
 {
     struct kvm_pit_config pit = {.flags = KVM_PIT_SPEAKER_DUMMY};
-    const struct {
-        int present;
-        const char *name;
-    } needed[] = {
-        {ioctl(a->fd, KVM_CHECK_EXTENSION, KVM_CAP_IRQCHIP), "KVM_CAP_IRQCHIP"},
+    const Need needs[] = {
+        {a->caps.irqchip, "KVM_CAP_IRQCHIP"},
         {a->caps.irq_routing, "KVM_CAP_IRQ_ROUTING"},
         {a->caps.pit2, "KVM_CAP_PIT2"},
         {a->caps.pit_state2, "KVM_CAP_PIT_STATE2"},
         {a->caps.signal_msi, "KVM_CAP_SIGNAL_MSI"},
     };
 
-    for (size_t i = 0; i < G_N_ELEMENTS(needed); i++) {
-        if (needed[i].present <= 0) {
-            emu_set_error(err,
-                          "kernel-irqchip=on: the host's KVM lacks %s (kernel-irqchip=off does "
-                          "without)",
-                          needed[i].name);
-            return false;
-        }
+    if (!has_all(needs, G_N_ELEMENTS(needs), "on", err)) {
+        return false;
     }
     if (ioctl(a->vm_fd, KVM_CREATE_IRQCHIP, 0) < 0) {
         emu_set_error(err, "KVM_CREATE_IRQCHIP: %s", g_strerror(errno));
@@ -84,410 +57,40 @@ bool kvm_irqchip_create(KvmAccel *a, GError **err)
         emu_set_error(err, "KVM_CREATE_PIT2: %s", g_strerror(errno));
         return false;
     }
-    return set_routing(a, err);
+    return kvm_routes_init(a, true, err);
 }
 
-/* ---- what the devices share ---- */
-
-/* 0 or a failure that has been reported: the caller is a hook that cannot fail. */
-static bool vm_call(Device *dev, unsigned long request, const char *name, void *arg)
+static bool create_split(KvmAccel *a, GError **err)
 {
-    KvmAccel *a = kvm_accel(dev->machine->accel);
+    struct kvm_enable_cap cap = {.cap = KVM_CAP_SPLIT_IRQCHIP, .args = {KVM_IOAPIC_NUM_PINS}};
+    const Need needs[] = {
+        {a->caps.split_irqchip, "KVM_CAP_SPLIT_IRQCHIP"},
+        {a->caps.irq_routing, "KVM_CAP_IRQ_ROUTING"},
+        {a->caps.signal_msi, "KVM_CAP_SIGNAL_MSI"},
+    };
 
-    if (ioctl(a->vm_fd, request, arg) < 0) {
-        g_printerr("%s: %s: %s: %s\n", g_get_prgname(), dev->cls->name, name, g_strerror(errno));
+    if (!has_all(needs, G_N_ELEMENTS(needs), "split", err)) {
         return false;
     }
-    return true;
-}
-
-static bool load(Device *dev, unsigned long request, void *arg, GError **err)
-{
-    KvmAccel *a = kvm_accel(dev->machine->accel);
-
-    if (ioctl(a->vm_fd, request, arg) < 0) {
-        emu_set_error(err, "%s: KVM refuses the state: %s", dev->cls->name, g_strerror(errno));
+    if (ioctl(a->vm_fd, KVM_ENABLE_CAP, &cap) < 0) {
+        emu_set_error(err, "KVM_ENABLE_CAP (KVM_CAP_SPLIT_IRQCHIP): %s", g_strerror(errno));
         return false;
     }
-    return true;
+    return kvm_routes_init(a, false, err);
 }
 
-static bool no_realize(Device *dev, GError **err)
+bool kvm_irqchip_create(KvmAccel *a, GError **err)
 {
-    (void)dev, (void)err;
-    return true;
-}
-
-/* ---- local APIC ---- */
-
-typedef struct KvmApicDev {
-    Device dev;
-    uint32_t cpu_index;
-    struct kvm_lapic_state regs;
-} KvmApicDev;
-
-static KvmCpu *apic_cpu(KvmApicDev *d)
-{
-    return kvm_cpu(d->dev.machine->cpus[d->cpu_index]);
-}
-
-static bool apic_realize(Device *dev, GError **err)
-{
-    KvmApicDev *d = (KvmApicDev *)dev;
-
-    if (d->cpu_index >= (uint32_t)dev->machine->cpu_count) {
-        emu_set_error(err, "kvm-apic: cpu-index %u is not a CPU of this machine (0 to %d)",
-                      d->cpu_index, dev->machine->cpu_count - 1);
-        return false;
+    a->accel.irqchip = a->irqchip == KVM_IRQCHIP_ON;
+    a->accel.local_apics = a->irqchip != KVM_IRQCHIP_OFF;
+    switch (a->irqchip) {
+    case KVM_IRQCHIP_ON:
+        return create_all(a, err);
+    case KVM_IRQCHIP_SPLIT:
+        return create_split(a, err);
     }
     return true;
 }
-
-/* The CPU's kvm_put_state(), which follows a reset and a load, hands the registers over. */
-static void apic_hand_over(KvmApicDev *d)
-{
-    KvmCpu *c = apic_cpu(d);
-
-    c->lapic = d->regs;
-    c->lapic_pending = true;
-}
-
-static void apic_reset(Device *dev)
-{
-    KvmApicDev *d = (KvmApicDev *)dev;
-
-    kvm_lapic_reset(&d->regs, apic_cpu(d)->x.cpu.apic_id, d->cpu_index == 0);
-    apic_hand_over(d);
-}
-
-static void apic_pre_save(void *opaque)
-{
-    KvmApicDev *d = opaque;
-    KvmCpu *c = apic_cpu(d);
-
-    if (c->lapic_pending) {
-        d->regs = c->lapic;
-    } else if (ioctl(c->fd, KVM_GET_LAPIC, &d->regs) < 0) {
-        kvm_cpu_failed(c, "KVM_GET_LAPIC", errno);
-    }
-}
-
-static bool apic_post_load(void *opaque, uint32_t version, GError **err)
-{
-    (void)version, (void)err;
-    apic_hand_over(opaque);
-    return true;
-}
-
-static const StateField apic_fields[] = {
-    STATE_FIELD_BYTES(KvmApicDev, regs),
-    STATE_FIELD_END,
-};
-static const StateTable apic_state = {.name = "kvm-apic",
-                                      .version = 1,
-                                      .min_version = 1,
-                                      .fields = apic_fields,
-                                      .pre_save = apic_pre_save,
-                                      .post_load = apic_post_load};
-
-static const Property apic_props[] = {
-    {
-        .name = "cpu-index",
-        .type = PROP_UINT,
-        PROP_FIELD(KvmApicDev, cpu_index),
-        .default_value = "0",
-        .description = "number of the CPU it serves",
-    },
-    {.type = PROP_END},
-};
-
-const DeviceClass kvm_apic_class = {
-    .name = "kvm-apic",
-    .description = "local APIC in the kernel",
-    .bus_type = "System",
-    .category = DEVICE_CATEGORY_MISC,
-    .size = sizeof(KvmApicDev),
-    .props = apic_props,
-    .state = &apic_state,
-    .realize = apic_realize,
-    .reset = apic_reset,
-};
-
-/* ---- PIC pair ---- */
-
-typedef struct KvmPicDev {
-    Device dev;
-    struct kvm_pic_state pic[2];
-} KvmPicDev;
-
-static const StateField pic_fields[] = {
-    STATE_FIELD_UINT(struct kvm_pic_state, last_irr),
-    STATE_FIELD_UINT(struct kvm_pic_state, irr),
-    STATE_FIELD_UINT(struct kvm_pic_state, imr),
-    STATE_FIELD_UINT(struct kvm_pic_state, isr),
-    STATE_FIELD_UINT_MAX(struct kvm_pic_state, priority_add, 7),
-    STATE_FIELD_UINT(struct kvm_pic_state, irq_base),
-    STATE_FIELD_UINT_MAX(struct kvm_pic_state, read_reg_select, 1),
-    STATE_FIELD_UINT_MAX(struct kvm_pic_state, poll, 1),
-    STATE_FIELD_UINT_MAX(struct kvm_pic_state, special_mask, 1),
-    STATE_FIELD_UINT_MAX(struct kvm_pic_state, init_state, 3),
-    STATE_FIELD_UINT_MAX(struct kvm_pic_state, auto_eoi, 1),
-    STATE_FIELD_UINT_MAX(struct kvm_pic_state, rotate_on_auto_eoi, 1),
-    STATE_FIELD_UINT_MAX(struct kvm_pic_state, special_fully_nested_mode, 1),
-    STATE_FIELD_UINT_MAX(struct kvm_pic_state, init4, 1),
-    STATE_FIELD_UINT(struct kvm_pic_state, elcr),
-    STATE_FIELD_UINT(struct kvm_pic_state, elcr_mask),
-    STATE_FIELD_END,
-};
-static const StateTable pic_chip_state = {
-    .name = "kvm-i8259-chip", .version = 1, .min_version = 1, .fields = pic_fields};
-
-/* Lines 0 to 2 of the master and 0 and 5 of the slave cannot be level-triggered. */
-static const uint8_t elcr_mask[2] = {0xf8, 0xde};
-
-static bool pic_transfer(KvmPicDev *d, bool get, GError **err)
-{
-    for (uint32_t i = 0; i < 2; i++) {
-        struct kvm_irqchip chip = {.chip_id = i ? KVM_IRQCHIP_PIC_SLAVE : KVM_IRQCHIP_PIC_MASTER};
-
-        if (get) {
-            if (!vm_call(&d->dev, KVM_GET_IRQCHIP, "KVM_GET_IRQCHIP", &chip)) {
-                return false;
-            }
-            d->pic[i] = chip.chip.pic;
-        } else {
-            d->pic[i].elcr_mask = elcr_mask[i];
-            d->pic[i].elcr &= elcr_mask[i];
-            chip.chip.pic = d->pic[i];
-            if (!load(&d->dev, KVM_SET_IRQCHIP, &chip, err)) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-/* A reset that the kernel refuses is our own bug; it has nothing to check. */
-static void report(GError *err)
-{
-    if (err) {
-        g_printerr("%s: %s\n", g_get_prgname(), err->message);
-        g_error_free(err);
-    }
-}
-
-static void pic_reset(Device *dev)
-{
-    KvmPicDev *d = (KvmPicDev *)dev;
-    GError *err = NULL;
-
-    memset(d->pic, 0, sizeof(d->pic));
-    pic_transfer(d, false, &err);
-    report(err);
-}
-
-static void pic_pre_save(void *opaque)
-{
-    pic_transfer(opaque, true, NULL);
-}
-
-static bool pic_post_load(void *opaque, uint32_t version, GError **err)
-{
-    (void)version;
-    return pic_transfer(opaque, false, err);
-}
-
-static const StateField pic_dev_fields[] = {
-    STATE_FIELD_STRUCT_ARRAY(KvmPicDev, pic, &pic_chip_state),
-    STATE_FIELD_END,
-};
-static const StateTable pic_state = {.name = "kvm-i8259",
-                                     .version = 1,
-                                     .min_version = 1,
-                                     .fields = pic_dev_fields,
-                                     .pre_save = pic_pre_save,
-                                     .post_load = pic_post_load};
-
-const DeviceClass kvm_pic_class = {
-    .name = "kvm-i8259",
-    .description = "8259A interrupt controller pair in the kernel",
-    .bus_type = "System",
-    .category = DEVICE_CATEGORY_MISC,
-    .size = sizeof(KvmPicDev),
-    .state = &pic_state,
-    .realize = no_realize,
-    .reset = pic_reset,
-};
-
-/* ---- I/O APIC ---- */
-
-#define IOAPIC_BASE   0xfec00000u
-#define IOAPIC_MASKED (1ull << 16)
-
-typedef struct KvmIoapicDev {
-    Device dev;
-    uint64_t base_address;
-    uint32_t ioregsel, id, irr;
-    uint64_t redirtbl[IOAPIC_INPUTS];
-} KvmIoapicDev;
-
-static bool ioapic_put(KvmIoapicDev *d, GError **err)
-{
-    struct kvm_irqchip chip = {.chip_id = KVM_IRQCHIP_IOAPIC};
-    struct kvm_ioapic_state *s = &chip.chip.ioapic;
-
-    s->base_address = d->base_address;
-    s->ioregsel = d->ioregsel;
-    s->id = d->id;
-    s->irr = d->irr;
-    for (int i = 0; i < IOAPIC_INPUTS; i++) {
-        s->redirtbl[i].bits = d->redirtbl[i];
-    }
-    return load(&d->dev, KVM_SET_IRQCHIP, &chip, err);
-}
-
-static void ioapic_reset(Device *dev)
-{
-    KvmIoapicDev *d = (KvmIoapicDev *)dev;
-    GError *err = NULL;
-
-    d->base_address = IOAPIC_BASE;
-    d->ioregsel = d->id = d->irr = 0;
-    for (int i = 0; i < IOAPIC_INPUTS; i++) {
-        d->redirtbl[i] = IOAPIC_MASKED;
-    }
-    ioapic_put(d, &err);
-    report(err);
-}
-
-static void ioapic_pre_save(void *opaque)
-{
-    KvmIoapicDev *d = opaque;
-    struct kvm_irqchip chip = {.chip_id = KVM_IRQCHIP_IOAPIC};
-    const struct kvm_ioapic_state *s = &chip.chip.ioapic;
-
-    if (vm_call(&d->dev, KVM_GET_IRQCHIP, "KVM_GET_IRQCHIP", &chip)) {
-        d->base_address = s->base_address;
-        d->ioregsel = s->ioregsel;
-        d->id = s->id;
-        d->irr = s->irr;
-        for (int i = 0; i < IOAPIC_INPUTS; i++) {
-            d->redirtbl[i] = s->redirtbl[i].bits;
-        }
-    }
-}
-
-static bool ioapic_post_load(void *opaque, uint32_t version, GError **err)
-{
-    KvmIoapicDev *d = opaque;
-
-    (void)version;
-    d->base_address = IOAPIC_BASE;
-    return ioapic_put(d, err);
-}
-
-static const StateField ioapic_fields[] = {
-    STATE_FIELD_UINT_MAX(KvmIoapicDev, ioregsel, 0xff),
-    STATE_FIELD_UINT_MAX(KvmIoapicDev, id, 0xf),
-    STATE_FIELD_UINT_MAX(KvmIoapicDev, irr, 0xffffff),
-    STATE_FIELD_UINT_ARRAY(KvmIoapicDev, redirtbl),
-    STATE_FIELD_END,
-};
-static const StateTable ioapic_state = {.name = "kvm-ioapic",
-                                        .version = 1,
-                                        .min_version = 1,
-                                        .fields = ioapic_fields,
-                                        .pre_save = ioapic_pre_save,
-                                        .post_load = ioapic_post_load};
-
-const DeviceClass kvm_ioapic_class = {
-    .name = "kvm-ioapic",
-    .description = "I/O APIC in the kernel",
-    .bus_type = "System",
-    .category = DEVICE_CATEGORY_MISC,
-    .size = sizeof(KvmIoapicDev),
-    .state = &ioapic_state,
-    .realize = no_realize,
-    .reset = ioapic_reset,
-};
-
-/* ---- 8254 ---- */
-
-typedef struct KvmPitDev {
-    Device dev;
-    struct kvm_pit_state2 pit;
-} KvmPitDev;
-
-static void pit_reset(Device *dev)
-{
-    KvmPitDev *d = (KvmPitDev *)dev;
-    GError *err = NULL;
-
-    memset(&d->pit, 0, sizeof(d->pit));
-    for (int i = 0; i < 3; i++) {
-        d->pit.channels[i].mode = 0xff; /* not programmed: no timer */
-        d->pit.channels[i].gate = i != 2;
-    }
-    load(dev, KVM_SET_PIT2, &d->pit, &err);
-    report(err);
-}
-
-static void pit_pre_save(void *opaque)
-{
-    KvmPitDev *d = opaque;
-
-    vm_call(&d->dev, KVM_GET_PIT2, "KVM_GET_PIT2", &d->pit);
-}
-
-static bool pit_post_load(void *opaque, uint32_t version, GError **err)
-{
-    KvmPitDev *d = opaque;
-
-    (void)version;
-    return load(&d->dev, KVM_SET_PIT2, &d->pit, err);
-}
-
-static const StateField channel_fields[] = {
-    STATE_FIELD_UINT_MAX(struct kvm_pit_channel_state, count, 65536),
-    STATE_FIELD_UINT(struct kvm_pit_channel_state, latched_count),
-    STATE_FIELD_UINT(struct kvm_pit_channel_state, count_latched),
-    STATE_FIELD_UINT(struct kvm_pit_channel_state, status_latched),
-    STATE_FIELD_UINT(struct kvm_pit_channel_state, status),
-    STATE_FIELD_UINT(struct kvm_pit_channel_state, read_state),
-    STATE_FIELD_UINT(struct kvm_pit_channel_state, write_state),
-    STATE_FIELD_UINT(struct kvm_pit_channel_state, write_latch),
-    STATE_FIELD_UINT(struct kvm_pit_channel_state, rw_mode),
-    STATE_FIELD_UINT(struct kvm_pit_channel_state, mode),
-    STATE_FIELD_UINT(struct kvm_pit_channel_state, bcd),
-    STATE_FIELD_UINT(struct kvm_pit_channel_state, gate),
-    STATE_FIELD_UINT(struct kvm_pit_channel_state, count_load_time),
-    STATE_FIELD_END,
-};
-static const StateTable channel_state = {
-    .name = "kvm-pit-channel", .version = 1, .min_version = 1, .fields = channel_fields};
-
-static const StateField pit_fields[] = {
-    STATE_FIELD_STRUCT_ARRAY(KvmPitDev, pit.channels, &channel_state),
-    STATE_FIELD_UINT(KvmPitDev, pit.flags),
-    STATE_FIELD_END,
-};
-static const StateTable pit_state = {.name = "kvm-pit",
-                                     .version = 1,
-                                     .min_version = 1,
-                                     .fields = pit_fields,
-                                     .pre_save = pit_pre_save,
-                                     .post_load = pit_post_load};
-
-const DeviceClass kvm_pit_class = {
-    .name = "kvm-pit",
-    .description = "8254 interval timer and speaker port in the kernel",
-    .bus_type = "System",
-    .category = DEVICE_CATEGORY_MISC,
-    .size = sizeof(KvmPitDev),
-    .state = &pit_state,
-    .realize = no_realize,
-    .reset = pit_reset,
-};
 
 /* ---- wiring ---- */
 
@@ -501,11 +104,8 @@ static void gsi_set(void *opaque, int n, int level)
     }
 }
 
-bool kvm_irqchip_wire(Accel *accel, IrqLine *gsi, int count, GError **err)
+static bool make_apics(Machine *m, GError **err)
 {
-    Machine *m = accel->machine;
-
-    g_assert(count <= IOAPIC_INPUTS);
     for (int i = 0; i < m->cpu_count; i++) {
         char index[16];
 
@@ -514,7 +114,15 @@ bool kvm_irqchip_wire(Accel *accel, IrqLine *gsi, int count, GError **err)
             return false;
         }
     }
-    if (!device_create(m, NULL, &kvm_pic_class, err, NULL) ||
+    return true;
+}
+
+bool kvm_irqchip_wire(Accel *accel, IrqLine *gsi, int count, GError **err)
+{
+    Machine *m = accel->machine;
+
+    g_assert(count <= KVM_IOAPIC_NUM_PINS);
+    if (!make_apics(m, err) || !device_create(m, NULL, &kvm_pic_class, err, NULL) ||
         !device_create(m, NULL, &kvm_ioapic_class, err, NULL) ||
         !device_create(m, NULL, &kvm_pit_class, err, NULL)) {
         return false;
@@ -523,12 +131,67 @@ bool kvm_irqchip_wire(Accel *accel, IrqLine *gsi, int count, GError **err)
     return true;
 }
 
-void kvm_msi_deliver(Accel *accel, uint64_t addr, uint32_t data)
+/* The 8259's output. Whether CPU 0 takes it now is for KVM to say (kvm_events_inject()). */
+static void set_intr(void *opaque, int n, int level)
+{
+    KvmAccel *a = opaque;
+    Cpu *cpu = a->accel.machine->cpus[n];
+
+    if (level) {
+        cpu_raise(cpu, CPU_EVENT_INTR);
+    } else {
+        cpu_lower(cpu, CPU_EVENT_INTR);
+    }
+}
+
+bool kvm_lapic_wire(Accel *accel, const AccelIrqBoard *board, IrqLine *intr, GError **err)
+{
+    KvmAccel *a = kvm_accel(accel);
+
+    a->board = *board;
+    irq_lines_init(intr, 1, set_intr, accel);
+    return make_apics(accel->machine, err);
+}
+
+int kvm_pic_ack(KvmAccel *a)
+{
+    int vector;
+
+    machine_lock();
+    vector = a->board.pic_ack(a->board.pic);
+    machine_unlock();
+    return vector;
+}
+
+void kvm_ioapic_eoi(KvmAccel *a, uint8_t vector)
+{
+    if (a->board.ioapic_eoi) {
+        machine_lock();
+        a->board.ioapic_eoi(a->board.ioapic, vector);
+        machine_unlock();
+    }
+}
+
+/* From the routes of its inputs KVM knows which vectors' ends the I/O APIC waits for. */
+void kvm_ioapic_changed(Accel *accel, int n, uint64_t addr, uint32_t data, bool masked)
+{
+    KvmAccel *a = kvm_accel(accel);
+    GError *err = NULL;
+
+    if (masked) {
+        kvm_route_clear(a, (uint32_t)n);
+    } else if (!kvm_route_set(a, (uint32_t)n, addr, data, &err)) {
+        g_printerr("%s: I/O APIC input %d: %s\n", g_get_prgname(), n, err->message);
+        g_error_free(err);
+    }
+}
+
+bool kvm_msi_deliver(Accel *accel, uint64_t addr, uint32_t data)
 {
     struct kvm_msi msi = {
         .address_lo = (uint32_t)addr, .address_hi = (uint32_t)(addr >> 32), .data = data};
 
-    ioctl(kvm_accel(accel)->vm_fd, KVM_SIGNAL_MSI, &msi); /* fails where no APIC takes it */
+    return ioctl(kvm_accel(accel)->vm_fd, KVM_SIGNAL_MSI, &msi) > 0; /* fails where none takes it */
 }
 
 const DeviceClass *const kvm_device_classes[] = {

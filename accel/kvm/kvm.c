@@ -71,6 +71,7 @@ static void kvm_fini(Accel *accel)
     KvmAccel *a = kvm_accel(accel);
 
     kvm_memory_fini(a);
+    kvm_routes_fini(a);
     if (a->vm_fd >= 0) {
         close(a->vm_fd);
     }
@@ -91,12 +92,10 @@ static bool kvm_init(Accel *accel, Machine *machine, GError **err)
     a->fd = a->vm_fd = -1;
     kvm_signal_init();
     if (!open_device(a, err) || (a->selftest && !kvm_selftest(a->fd, err)) || !create_vm(a, err) ||
-        !kvm_cpuid_init(a, err) || !kvm_msrs_init(a, err) ||
-        (a->irqchip == KVM_IRQCHIP_ON && !kvm_irqchip_create(a, err))) {
+        !kvm_cpuid_init(a, err) || !kvm_msrs_init(a, err) || !kvm_irqchip_create(a, err)) {
         kvm_fini(accel);
         return false;
     }
-    accel->irqchip = a->irqchip == KVM_IRQCHIP_ON;
     kvm_memory_init(a);
     return true;
 }
@@ -130,7 +129,9 @@ static void kvm_print_info(Accel *accel, GString *out)
 
     g_string_append(out, "kvm support: enabled\n");
     g_string_append_printf(out, "interrupt controllers: in %s\n",
-                           accel->irqchip ? "the kernel" : "the emulator");
+                           accel->irqchip       ? "the kernel"
+                           : accel->local_apics ? "the emulator, local APICs in the kernel"
+                                                : "the emulator");
     g_string_append_printf(out, "system management mode: %s\n",
                            kvm_has_cap(accel, ACCEL_CAP_SMM) ? "yes" : "no (KVM_CAP_X86_SMM)");
     g_string_append_printf(out, "memory slots: %u of %d\n", a->slots[0].slots->len,
@@ -144,7 +145,7 @@ static void kvm_print_info(Accel *accel, GString *out)
     }
 }
 
-static const char *const irqchip_values[] = {"on", "off", NULL};
+static const char *const irqchip_values[] = {"on", "off", "split", NULL};
 
 static const Property kvm_props[] = {
     {
@@ -153,7 +154,8 @@ static const Property kvm_props[] = {
         PROP_FIELD(KvmAccel, irqchip),
         .values = irqchip_values,
         .default_value = "on",
-        .description = "whether the kernel holds the interrupt controllers and the 8254",
+        .description = "what the kernel holds: the interrupt controllers and the 8254, nothing, or "
+                       "only the local APICs",
     },
     {
         .name = "selftest",
@@ -182,7 +184,12 @@ const AccelClass kvm_accel_class = {
     .put_state = kvm_put_state,
     .has_cap = kvm_has_cap,
     .irqchip_wire = kvm_irqchip_wire,
+    .lapic_wire = kvm_lapic_wire,
+    .ioapic_changed = kvm_ioapic_changed,
     .msi_deliver = kvm_msi_deliver,
+    .msi_route_add = kvm_msi_route_add,
+    .msi_route_set = kvm_msi_route_set,
+    .msi_route_del = kvm_msi_route_del,
     .memory_listener = kvm_memory_listener,
     .print_info = kvm_print_info,
     .set_breakpoints = kvm_set_breakpoints,

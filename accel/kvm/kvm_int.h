@@ -26,20 +26,21 @@
 /* An MSR is 16 bytes here; room for every one of the state's table and the MTRRs and MCE banks. */
 enum { KVM_MSR_MAX = 256 };
 
-typedef enum KvmIrqchip { KVM_IRQCHIP_ON, KVM_IRQCHIP_OFF } KvmIrqchip;
+typedef enum KvmIrqchip { KVM_IRQCHIP_ON, KVM_IRQCHIP_OFF, KVM_IRQCHIP_SPLIT } KvmIrqchip;
 
 /* Where an interrupt's frame goes in protected mode without paging (frames.c). */
 typedef enum KvmFrames { KVM_FRAMES_UNKNOWN, KVM_FRAMES_ON_STACK, KVM_FRAMES_FLAT } KvmFrames;
 
 /* Capabilities that may be missing, as KVM_CHECK_EXTENSION answers. */
 typedef struct KvmCaps {
-    int irq_routing, pit2, pit_state2, signal_msi;
+    int irqchip, split_irqchip, irqfd, irq_routing, pit2, pit_state2, signal_msi;
     int smm, address_spaces, nr_slots;
     int tsc_deadline, vcpu_attributes, kvmclock_ctrl, adjust_clock;
     int exception_payload, sregs2, mce, guest_debug, nested_state, xsave2, max_vcpus;
 } KvmCaps;
 
 typedef struct KvmAccel KvmAccel;
+typedef struct KvmRoutes KvmRoutes;
 
 /* The slots of one of KVM's address spaces: 0, and 1 in system management mode. */
 typedef struct KvmSlots {
@@ -62,7 +63,9 @@ struct KvmAccel {
     struct kvm_msr_list *msrs; /* KVM_GET_MSR_INDEX_LIST */
     KvmSlots slots[2];
     bool smm_listening;
-    _Atomic int frames; /* KvmFrames, by kvm_frames_are_flat() */
+    KvmRoutes *routes;   /* NULL without interrupt controllers in the kernel */
+    AccelIrqBoard board; /* with local APICs alone in the kernel */
+    _Atomic int frames;  /* KvmFrames, by kvm_frames_are_flat() */
 
     /* Holding vCPUs out of KVM_RUN while slots are replaced (memory.c). */
     pthread_mutex_t hold_mutex;
@@ -169,12 +172,32 @@ bool kvm_cpu_thread_init(Cpu *cpu, GError **err);
 AccelExit kvm_cpu_run(Cpu *cpu);
 void kvm_cpu_kick(Cpu *cpu);
 
+/* routes.c; machine lock held */
+/* With KERNEL_CHIPS, 0 to 23 lead to their pins. */
+bool kvm_routes_init(KvmAccel *a, bool kernel_chips, GError **err);
+void kvm_routes_fini(KvmAccel *a);
+/* GSI sends DATA to ADDR from now on, or nothing. */
+bool kvm_route_set(KvmAccel *a, uint32_t gsi, uint64_t addr, uint32_t data, GError **err);
+void kvm_route_clear(KvmAccel *a, uint32_t gsi);
+/* A GSI that sends DATA to ADDR, above those of the board; -1: none is left. */
+int kvm_route_new(KvmAccel *a, uint64_t addr, uint32_t data, GError **err);
+int kvm_msi_route_add(Accel *accel, int fd, uint64_t addr, uint32_t data, GError **err);
+bool kvm_msi_route_set(Accel *accel, int route, uint64_t addr, uint32_t data, GError **err);
+void kvm_msi_route_del(Accel *accel, int route, int fd);
+
 /* irqchip.c */
+/* As the option says; sets accel.irqchip and accel.local_apics. */
 bool kvm_irqchip_create(KvmAccel *a, GError **err);
 bool kvm_irqchip_wire(Accel *accel, IrqLine *gsi, int count, GError **err);
-void kvm_msi_deliver(Accel *accel, uint64_t addr, uint32_t data);
+bool kvm_lapic_wire(Accel *accel, const AccelIrqBoard *board, IrqLine *intr, GError **err);
+void kvm_ioapic_changed(Accel *accel, int n, uint64_t addr, uint32_t data, bool masked);
+bool kvm_msi_deliver(Accel *accel, uint64_t addr, uint32_t data);
+/* Split: the 8259's vector; the I/O APIC hears of an end of interrupt. Without the machine lock. */
+int kvm_pic_ack(KvmAccel *a);
+void kvm_ioapic_eoi(KvmAccel *a, uint8_t vector);
+/* chips.c, lapic.c */
 extern const DeviceClass kvm_apic_class, kvm_pic_class, kvm_ioapic_class, kvm_pit_class;
-/* lapic.c: the registers after reset of the APIC with ID. */
+/* The registers after reset of the APIC with ID. */
 void kvm_lapic_reset(struct kvm_lapic_state *regs, uint32_t id, bool boot_cpu);
 
 /* debug.c */

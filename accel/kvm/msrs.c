@@ -118,7 +118,7 @@ static void plan_add(MsrPlan *p, uint32_t index, uint64_t *field)
 static bool row_applies(const KvmCpu *c, const MsrRow *row)
 {
     return (row->always || kvm_msr_listed(c->accel, row->index)) &&
-           (!row->needs_apic || c->accel->accel.irqchip) &&
+           (!row->needs_apic || c->accel->accel.local_apics) &&
            (!row->bits || (c->x.model->words[row->word] & row->bits));
 }
 

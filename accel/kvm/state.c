@@ -339,7 +339,7 @@ static void get_mp_state(KvmCpu *c)
 {
     struct kvm_mp_state mp;
 
-    if (c->accel->accel.irqchip && GET(c, KVM_GET_MP_STATE, &mp)) {
+    if (c->accel->accel.local_apics && GET(c, KVM_GET_MP_STATE, &mp)) {
         c->x.st.halted = mp.mp_state == KVM_MP_STATE_HALTED;
         c->x.st.wait_sipi =
             mp.mp_state == KVM_MP_STATE_UNINITIALIZED || mp.mp_state == KVM_MP_STATE_INIT_RECEIVED;
@@ -351,7 +351,7 @@ static void put_mp_state(KvmCpu *c)
     const X86State *st = &c->x.st;
     struct kvm_mp_state mp = {.mp_state = KVM_MP_STATE_RUNNABLE};
 
-    if (c->accel->accel.irqchip) {
+    if (c->accel->accel.local_apics) {
         mp.mp_state = st->wait_sipi ? KVM_MP_STATE_INIT_RECEIVED
                       : st->halted  ? KVM_MP_STATE_HALTED
                                     : KVM_MP_STATE_RUNNABLE;

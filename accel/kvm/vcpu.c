@@ -86,7 +86,7 @@ Cpu *kvm_cpu_new(Accel *accel, int index, uint32_t apic_id, const void *model, G
         kvm_cpu_free(&c->x.cpu);
         return NULL;
     }
-    if (accel->irqchip) {
+    if (accel->local_apics) {
         kvm_lapic_reset(&c->lapic, apic_id, index == 0);
         c->lapic_pending = true;
     }

@@ -41,7 +41,37 @@ typedef struct IoApic {
     uint64_t redir[IOAPIC_INPUTS];
     IrqLine inputs[IOAPIC_INPUTS];
     MemRegion *window;
+    const IoapicBus *bus; /* NULL: this program's local APICs */
+    void *bus_opaque;
 } IoApic;
+
+/* Entry E as a message signalled interrupt (SDM 3A 11.11). */
+static uint64_t msi_addr(uint64_t e)
+{
+    return 0xfee00000u | REDIR_DEST(e) << 12 | (e & REDIR_LOGICAL ? 1u << 2 : 0);
+}
+
+static uint32_t msi_data(uint64_t e)
+{
+    return (e & REDIR_VECTOR) | REDIR_DELIVERY(e) << 8 | 1u << 14 |
+           (e & REDIR_LEVEL ? 1u << 15 : 0);
+}
+
+static void tell_bus(IoApic *s, int n)
+{
+    uint64_t e = s->redir[n];
+
+    if (s->bus) {
+        bool masked = (e & REDIR_MASKED) || REDIR_DELIVERY(e) == APIC_EXTINT;
+        s->bus->changed(s->bus_opaque, n, msi_addr(e), msi_data(e), masked);
+    }
+}
+
+static bool send(IoApic *s, const ApicMessage *msg, uint64_t e)
+{
+    return s->bus ? s->bus->send(s->bus_opaque, msi_addr(e), msi_data(e))
+                  : apic_deliver(s->dev.machine, msg);
+}
 
 static void deliver(IoApic *s, int n)
 {
@@ -59,7 +89,7 @@ static void deliver(IoApic *s, int n)
          * same interrupt is acknowledged. */
         return;
     }
-    if (apic_deliver(s->dev.machine, &msg) && msg.level && msg.delivery <= APIC_LOWEST) {
+    if (send(s, &msg, e) && msg.level && msg.delivery <= APIC_LOWEST) {
         s->redir[n] |= REDIR_REMOTE_IRR;
     }
 }
@@ -135,6 +165,7 @@ static void indirect_write(IoApic *s, uint32_t value)
             e &= ~REDIR_REMOTE_IRR;
         }
         s->redir[n] = e;
+        tell_bus(s, (int)n);
         service_level(s, (int)n);
     }
 }
@@ -171,6 +202,14 @@ static void window_write(void *opaque, hwaddr addr, uint64_t value, unsigned siz
 
 static const MemOps window_ops = {window_read, window_write, 4, 4, false};
 
+void ioapic_set_bus(Device *dev, const IoapicBus *bus, void *opaque)
+{
+    IoApic *s = (IoApic *)dev;
+
+    s->bus = bus;
+    s->bus_opaque = opaque;
+}
+
 IrqLine *ioapic_inputs(Device *dev)
 {
     return ((IoApic *)dev)->inputs;
@@ -203,6 +242,7 @@ static void reset(Device *dev)
     s->id = 0;
     for (int n = 0; n < IOAPIC_INPUTS; n++) {
         s->redir[n] = REDIR_MASKED;
+        tell_bus(s, n);
     }
 }
 
@@ -239,6 +279,7 @@ static bool post_load(void *opaque, uint32_t version, GError **err)
     (void)err;
     for (int n = 0; n < IOAPIC_INPUTS; n++) {
         s->redir[n] &= REDIR_VALID;
+        tell_bus(s, n);
     }
     return true;
 }

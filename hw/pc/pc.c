@@ -83,10 +83,24 @@ static void deliver_msi_accel(void *opaque, uint64_t addr, uint32_t data)
     accel->cls->msi_deliver(accel, addr, data);
 }
 
-static bool wire_userspace_irqs(PcMachine *pc, GError **err)
+static bool ioapic_send(void *opaque, uint64_t addr, uint32_t data)
 {
-    Machine *m = pc->dev.machine;
+    Accel *accel = opaque;
 
+    return accel->cls->msi_deliver(accel, addr, data);
+}
+
+static void ioapic_changed(void *opaque, int n, uint64_t addr, uint32_t data, bool masked)
+{
+    Accel *accel = opaque;
+
+    accel->cls->ioapic_changed(accel, n, addr, data, masked);
+}
+
+static const IoapicBus accel_ioapic_bus = {ioapic_send, ioapic_changed};
+
+static bool make_apics(Machine *m, GError **err)
+{
     for (int i = 0; i < m->cpu_count; i++) {
         char index[16];
 
@@ -94,6 +108,19 @@ static bool wire_userspace_irqs(PcMachine *pc, GError **err)
         if (!device_create(m, NULL, &apic_class, err, "cpu-index", index, NULL)) {
             return false;
         }
+    }
+    return true;
+}
+
+/* 8259 pair and I/O APIC are devices here; local APICs too, or the accelerator's. */
+static bool wire_userspace_irqs(PcMachine *pc, bool own_apics, GError **err)
+{
+    Machine *m = pc->dev.machine;
+    Accel *accel = m->accel;
+    IrqLine intr;
+
+    if (own_apics && !make_apics(m, err)) {
+        return false;
     }
     pc->pic = device_create(m, NULL, &i8259_class, err, NULL);
     pc->ioapic = pc->pic ? device_create(m, NULL, &ioapic_class, err, NULL) : NULL;
@@ -103,6 +130,16 @@ static bool wire_userspace_irqs(PcMachine *pc, GError **err)
     pc->irq.pic = i8259_inputs(pc->pic);
     pc->irq.ioapic = ioapic_inputs(pc->ioapic);
     irq_lines_init(pc->irq.gsi, PC_GSIS, gsi_set, &pc->irq);
+    if (!own_apics) {
+        AccelIrqBoard board = {i8259_ack, pc->pic, ioapic_eoi, pc->ioapic};
+        ioapic_set_bus(pc->ioapic, &accel_ioapic_bus, accel);
+        pci_bus_set_msi_handler(pci_bus_from_qbus(pc->pci), deliver_msi_accel, accel);
+        if (!accel->cls->lapic_wire(accel, &board, &intr, err)) {
+            return false;
+        }
+        i8259_set_output(pc->pic, &intr);
+        return true;
+    }
     if (m->cpu_count) {
         i8259_set_output(pc->pic, apic_lint0(m));
         apic_set_extint(m, i8259_ack, pc->pic);
@@ -118,7 +155,7 @@ static bool wire_irqs(PcMachine *pc, GError **err)
     Accel *accel = pc->dev.machine->accel;
 
     if (!accel || !accel->irqchip) {
-        return wire_userspace_irqs(pc, err);
+        return wire_userspace_irqs(pc, !(accel && accel->local_apics), err);
     }
     pci_bus_set_msi_handler(pci_bus_from_qbus(pc->pci), deliver_msi_accel, accel);
     return accel->cls->irqchip_wire(accel, pc->irq.gsi, PC_GSIS, err);

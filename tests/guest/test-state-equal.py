@@ -19,10 +19,12 @@ IMAGES = [
     ("protected", "protected mode without paging"),
     ("long", "64-bit mode"),
     ("stack", "protected mode with interrupts on a stack that is not flat"),
+    ("apic", "protected mode with interrupts by APIC"),
 ]
 ACCELS = [
     ("kvm,selftest=off", "KVM"),
     ("kvm,selftest=off,kernel-irqchip=off", "KVM with its interrupt controllers off"),
+    ("kvm,selftest=off,kernel-irqchip=split", "KVM with local APICs alone"),
 ]
 SEGMENT = re.compile(r"^(ES|CS|SS|DS|FS|GS|LDT|TR) *= *([0-9a-f]{4}) ([0-9a-f]+) ([0-9a-f]{8}) ([0-9a-f]{8})")
 

@@ -43,6 +43,13 @@ typedef struct AccelIrqBoard {
     Device *ioapic;
 } AccelIrqBoard;
 
+/* A breakpoint (LEN is 1) or watchpoint at a linear address. A hit stops in front of the
+ * instruction of a breakpoint, and behind the one that touched a watched byte. */
+typedef struct DebugPoint {
+    DebugKind kind;
+    uint64_t addr, len;
+} DebugPoint;
+
 typedef struct AccelClass {
     const char *name; /* "kvm", "tcg" */
     const char *description;
@@ -101,8 +108,21 @@ typedef struct AccelClass {
     const MemListener *(*memory_listener)(Accel *accel);
     /* One line or more for `info kvm`, `info jit`. */
     void (*print_info)(Accel *accel, GString *out);
-    /* Debug: replaces the set of breakpoints; NULL where ACCEL_CAP_DEBUG is missing. */
-    bool (*set_breakpoints)(Accel *accel, const uint64_t *linear, size_t count, GError **err);
+
+    /*
+     * Debugging; both NULL where ACCEL_CAP_DEBUG is missing. Machine lock held, every vCPU parked.
+     *
+     * set_debug_points() replaces the debugger's set. CPU (its state up to date) is the one by
+     * whose paging breakpoints are put into memory, where the accelerator has no other way. False
+     * with ERR: more than it can watch at a time, or an address that cannot be; the set is as
+     * before.
+     *
+     * With single_step on, cpu_run() executes one instruction, or delivers one exception; then it
+     * returns ACCEL_EXIT_DEBUG with cpu->debug_stop DEBUG_STEP. Interrupts wait as far as the
+     * accelerator can hold them, but for those that end HLT.
+     */
+    bool (*set_debug_points)(Accel *accel, Cpu *cpu, const DebugPoint *points, size_t count,
+                             GError **err);
     void (*set_single_step)(Cpu *cpu, bool on);
 } AccelClass;
 

@@ -51,6 +51,17 @@ typedef struct CpuIntcOps {
     void (*tsc_changed)(void *intc);
 } CpuIntcOps;
 
+/* What a debugger waits for, and why it stops a CPU. */
+typedef enum DebugKind {
+    DEBUG_NONE,
+    DEBUG_STEP,
+    DEBUG_SOFTWARE, /* a breakpoint: any number of them */
+    DEBUG_HARDWARE, /* a breakpoint that needs no change of guest memory */
+    DEBUG_WATCH_WRITE,
+    DEBUG_WATCH_READ,
+    DEBUG_WATCH_ACCESS,
+} DebugKind;
+
 struct Cpu {
     Machine *machine;
     int index; /* 0.. in order of creation */
@@ -62,7 +73,13 @@ struct Cpu {
     _Atomic uint32_t safe_state; /* core/safepoint.c's own */
     _Atomic bool halted;         /* HLT, wait-for-SIPI: sleeping until an event */
     _Atomic uint32_t sipi_vector;
-    bool stopped; /* machine lock: parked because the machine is stopped */
+    bool stopped; /* machine lock: parked because the machine is stopped, or held */
+    bool held;    /* machine lock: a debugger keeps it parked while others run */
+
+    /* Why the accelerator returned ACCEL_EXIT_DEBUG, and the linear address that was hit. Written
+     * by the CPU's own thread, read and cleared while it is parked. */
+    DebugKind debug_stop;
+    uint64_t debug_addr;
 
     const CpuIntcOps *intc_ops; /* NULL when the accelerator holds the APIC itself */
     void *intc;

@@ -13,10 +13,10 @@
 #include "core/mainloop.h"
 #include "util/keyval.h"
 
-typedef struct PowerdownCallback {
+typedef struct Callback {
     void (*fn)(void *opaque);
     void *opaque;
-} PowerdownCallback;
+} Callback;
 
 static const MachineHooks *hooks;
 
@@ -41,10 +41,19 @@ bool machine_request_pending(Machine *m)
     return atomic_load(&requests.pending);
 }
 
-static void press_power_button(Machine *m)
+static GSList *add_callback(GSList *list, void (*fn)(void *opaque), void *opaque)
 {
-    for (GSList *l = m->powerdown_callbacks; l; l = l->next) {
-        const PowerdownCallback *cb = l->data;
+    Callback *cb = g_new0(Callback, 1);
+
+    cb->fn = fn;
+    cb->opaque = opaque;
+    return g_slist_append(list, cb);
+}
+
+static void call_all(GSList *list)
+{
+    for (GSList *l = list; l; l = l->next) {
+        const Callback *cb = l->data;
 
         cb->fn(cb->opaque);
     }
@@ -81,7 +90,7 @@ static void carry_out(void *opaque)
         hooks->stop(m, why);
     }
     if (powerdown) {
-        press_power_button(m);
+        call_all(m->powerdown_callbacks);
     }
 
     pthread_mutex_lock(&requests.mutex);
@@ -150,11 +159,17 @@ void machine_request_powerdown(Machine *m)
 
 void machine_on_powerdown(Machine *m, void (*fn)(void *opaque), void *opaque)
 {
-    PowerdownCallback *cb = g_new0(PowerdownCallback, 1);
+    m->powerdown_callbacks = add_callback(m->powerdown_callbacks, fn, opaque);
+}
 
-    cb->fn = fn;
-    cb->opaque = opaque;
-    m->powerdown_callbacks = g_slist_append(m->powerdown_callbacks, cb);
+void machine_on_run_state(Machine *m, void (*fn)(void *opaque), void *opaque)
+{
+    m->run_callbacks = add_callback(m->run_callbacks, fn, opaque);
+}
+
+void machine_run_state_changed(Machine *m)
+{
+    call_all(m->run_callbacks);
 }
 
 char *machine_find_firmware(Machine *m, const char *name, GError **err)

@@ -27,6 +27,7 @@ typedef enum RunState {
     RUN_STATE_SHUTDOWN, /* the guest powered off, -no-shutdown keeps the process */
     RUN_STATE_IO_ERROR,
     RUN_STATE_INTERNAL_ERROR,
+    RUN_STATE_DEBUG, /* a breakpoint, watchpoint or step */
 } RunState;
 
 typedef enum ShutdownCause {
@@ -63,9 +64,9 @@ struct Machine {
     bool uuid_set;
     int64_t rtc_offset_ns; /* guest's RTC minus host's UTC, set by -rtc base= */
     bool rtc_localtime;
-    GHashTable *globals;         /* "driver.property" -> value string, from -global */
-    GSList *firmware_path;       /* directories, -L first */
-    GSList *powerdown_callbacks; /* core/machine.c's own */
+    GHashTable *globals;   /* "driver.property" -> value string, from -global */
+    GSList *firmware_path; /* directories, -L first */
+    GSList *powerdown_callbacks, *run_callbacks; /* core/machine.c's own */
 };
 
 /* What requests lead to: system/'s policy. Called on the main loop under the machine lock. */
@@ -90,6 +91,12 @@ bool machine_request_pending(Machine *m);
 
 /* Called (main loop, machine lock held) on powerdown; the chipset registers itself. */
 void machine_on_powerdown(Machine *m, void (*fn)(void *opaque), void *opaque);
+
+/* FN is called (main thread, machine lock held) whenever the machine has begun to run or has
+ * stopped, or stays stopped for another reason: run_state says which. */
+void machine_on_run_state(Machine *m, void (*fn)(void *opaque), void *opaque);
+/* Calls them: whoever has changed the run state. */
+void machine_run_state_changed(Machine *m);
 
 /* Full path of a firmware or ROM file on the search path; caller frees. NULL with ERR set. */
 char *machine_find_firmware(Machine *m, const char *name, GError **err);

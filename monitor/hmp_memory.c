@@ -9,7 +9,7 @@
 
 #include "core/accel.h"
 #include "monitor/disas.h"
-#include "monitor/linear.h"
+#include "target-x86/linear.h"
 #include "monitor/monitor_int.h"
 #include "util/keyval.h"
 

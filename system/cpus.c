@@ -23,9 +23,9 @@ struct CpuThread {
     GError *err;
 };
 
-static bool must_park(Vm *vm)
+static bool must_park(Vm *vm, const Cpu *cpu)
 {
-    return vm->pause_count || !machine_running(&vm->machine) ||
+    return vm->pause_count || cpu->held || !machine_running(&vm->machine) ||
            machine_request_pending(&vm->machine);
 }
 
@@ -44,7 +44,7 @@ static bool park(Vm *vm, CpuThread *t)
     bool go;
 
     machine_lock();
-    while (!vm->quit && (t->job || must_park(vm))) {
+    while (!vm->quit && (t->job || must_park(vm, cpu))) {
         if (t->job) {
             t->job(cpu, t->job_data);
             t->job = NULL;
@@ -89,7 +89,7 @@ static void handle_exit(Machine *m, Cpu *cpu, AccelExit exit)
         machine_request_reset(m, SHUTDOWN_GUEST_RESET);
         break;
     case ACCEL_EXIT_DEBUG:
-        machine_request_stop(m, RUN_STATE_PAUSED);
+        machine_request_stop(m, RUN_STATE_DEBUG);
         break;
     case ACCEL_EXIT_ERROR:
         machine_request_stop(m, RUN_STATE_INTERNAL_ERROR);

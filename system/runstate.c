@@ -21,6 +21,7 @@ static const char *const state_names[] = {
     [RUN_STATE_PRELAUNCH] = "prelaunch", [RUN_STATE_RUNNING] = "running",
     [RUN_STATE_PAUSED] = "paused",       [RUN_STATE_SHUTDOWN] = "shutdown",
     [RUN_STATE_IO_ERROR] = "io-error",   [RUN_STATE_INTERNAL_ERROR] = "internal-error",
+    [RUN_STATE_DEBUG] = "debug",
 };
 
 const char *runstate_name(RunState state)
@@ -59,6 +60,7 @@ bool vm_start(Machine *m, GError **err)
     atomic_store(&m->run_state, RUN_STATE_RUNNING);
     block_resume_requests();
     cpus_wake(m);
+    machine_run_state_changed(m);
     return true;
 }
 
@@ -69,6 +71,7 @@ void vm_stop(Machine *m, RunState why)
     if (!was_running) {
         if (!is_final(atomic_load(&m->run_state)) || is_final(why)) {
             atomic_store(&m->run_state, why);
+            machine_run_state_changed(m);
         }
         return;
     }
@@ -78,6 +81,7 @@ void vm_stop(Machine *m, RunState why)
     tell_accel(m, false);
     cpus_resume(m); /* they stay parked: the machine does not run */
     block_flush_all();
+    machine_run_state_changed(m);
 }
 
 /* ---- reset ---- */

@@ -56,6 +56,7 @@ static const struct {
     {KVM_CAP_SREGS2, offsetof(KvmCaps, sregs2)},
     {KVM_CAP_MCE, offsetof(KvmCaps, mce)},
     {KVM_CAP_SET_GUEST_DEBUG, offsetof(KvmCaps, guest_debug)},
+    {KVM_CAP_SET_GUEST_DEBUG2, offsetof(KvmCaps, guest_debug2)},
     {KVM_CAP_NESTED_STATE, offsetof(KvmCaps, nested_state)},
     {KVM_CAP_XSAVE2, offsetof(KvmCaps, xsave2)},
     {KVM_CAP_MAX_VCPUS, offsetof(KvmCaps, max_vcpus)},

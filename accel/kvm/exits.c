@@ -91,9 +91,8 @@ static bool exit_shutdown(KvmCpu *c, AccelExit *out)
 
 static bool exit_debug(KvmCpu *c, AccelExit *out)
 {
-    (void)c;
     *out = ACCEL_EXIT_DEBUG;
-    return false;
+    return !kvm_debug_exit(c);
 }
 
 static bool exit_system_event(KvmCpu *c, AccelExit *out)

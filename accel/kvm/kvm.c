@@ -81,7 +81,7 @@ static void kvm_fini(Accel *accel)
     a->fd = a->vm_fd = -1;
     g_clear_pointer(&a->cpuid, g_free);
     g_clear_pointer(&a->msrs, g_free);
-    g_clear_pointer(&a->breakpoints, g_free);
+    kvm_debug_fini(a);
 }
 
 static bool kvm_init(Accel *accel, Machine *machine, GError **err)
@@ -90,6 +90,7 @@ static bool kvm_init(Accel *accel, Machine *machine, GError **err)
 
     accel->machine = machine;
     a->fd = a->vm_fd = -1;
+    kvm_debug_init(a);
     kvm_signal_init();
     if (!open_device(a, err) || (a->selftest && !kvm_selftest(a->fd, err)) || !create_vm(a, err) ||
         !kvm_cpuid_init(a, err) || !kvm_msrs_init(a, err) || !kvm_irqchip_create(a, err)) {
@@ -192,6 +193,6 @@ const AccelClass kvm_accel_class = {
     .msi_route_del = kvm_msi_route_del,
     .memory_listener = kvm_memory_listener,
     .print_info = kvm_print_info,
-    .set_breakpoints = kvm_set_breakpoints,
+    .set_debug_points = kvm_set_debug_points,
     .set_single_step = kvm_set_single_step,
 };

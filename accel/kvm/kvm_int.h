@@ -36,8 +36,10 @@ typedef struct KvmCaps {
     int irqchip, split_irqchip, irqfd, irq_routing, pit2, pit_state2, signal_msi;
     int smm, address_spaces, nr_slots;
     int tsc_deadline, vcpu_attributes, kvmclock_ctrl, adjust_clock;
-    int exception_payload, sregs2, mce, guest_debug, nested_state, xsave2, max_vcpus;
+    int exception_payload, sregs2, mce, guest_debug, guest_debug2, nested_state, xsave2, max_vcpus;
 } KvmCaps;
+
+enum { HARDWARE_BREAKPOINTS = 4 };
 
 typedef struct KvmAccel KvmAccel;
 typedef struct KvmRoutes KvmRoutes;
@@ -73,8 +75,10 @@ struct KvmAccel {
     _Atomic bool hold;
     _Atomic bool clock_stale; /* the machine was stopped: KVM's clock went on */
 
-    uint64_t *breakpoints; /* at most 4 */
-    size_t breakpoint_count;
+    /* debug.c; written while all vCPUs are parked */
+    GArray *patches;
+    DebugPoint debug_regs[HARDWARE_BREAKPOINTS];
+    int debug_reg_count;
 };
 
 typedef struct KvmCpu {
@@ -201,7 +205,13 @@ extern const DeviceClass kvm_apic_class, kvm_pic_class, kvm_ioapic_class, kvm_pi
 void kvm_lapic_reset(struct kvm_lapic_state *regs, uint32_t id, bool boot_cpu);
 
 /* debug.c */
-bool kvm_set_breakpoints(Accel *accel, const uint64_t *linear, size_t count, GError **err);
+void kvm_debug_init(KvmAccel *a);
+void kvm_debug_fini(KvmAccel *a);
+bool kvm_set_debug_points(Accel *accel, Cpu *cpu, const DebugPoint *points, size_t count,
+                          GError **err);
+/* After KVM_EXIT_DEBUG, on the CPU's thread: true: it stops for the debugger; false: what happened
+ * is the guest's own affair, and the guest goes on. */
+bool kvm_debug_exit(KvmCpu *c);
 void kvm_set_single_step(Cpu *cpu, bool on);
 
 #endif

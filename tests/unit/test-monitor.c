@@ -8,7 +8,7 @@
 #include "core/mainloop.h"
 #include "monitor/disas.h"
 #include "monitor/expr.h"
-#include "monitor/linear.h"
+#include "target-x86/linear.h"
 #include "monitor/readline.h"
 
 /* ---- expressions ---- */

@@ -1,8 +1,8 @@
 /*
- * The page walk of the monitor (SDM 3A, chapter 4).
+ * The page walk of debuggers (SDM 3A, chapter 4).
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "monitor/linear.h"
+#include "target-x86/linear.h"
 
 enum { ENTRY_P = 1 << 0, ENTRY_PS = 1 << 7 };
 

@@ -3,8 +3,8 @@
  * it, without access rights and without marking anything accessed. SPDX-License-Identifier:
  * GPL-2.0-or-later
  */
-#ifndef MONITOR_LINEAR_H
-#define MONITOR_LINEAR_H
+#ifndef TARGET_X86_LINEAR_H
+#define TARGET_X86_LINEAR_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,7 @@
 GPR_FILES += core/memory_fast.c
 GPR_FILES += target-x86/seg.c
 GPR_FILES += target-x86/far.c
+GPR_FILES += target-x86/task.c
 GPR_FILES += target-x86/interrupt.c
 GPR_FILES += target-x86/iret.c
 GPR_FILES += target-x86/syscall.c

@@ -50,8 +50,8 @@ static X86_NORETURN void gp0(X86Cpu *cpu)
     x86_raise_err(cpu, EXC_GP, 0);
 }
 
-/* The four PDPTE registers as CR3 would load them; #GP for reserved bits (SDM 3A 4.4.1). */
-static void read_pdptrs(X86Cpu *cpu, uint64_t cr3, uint64_t pdptr[4])
+/* SDM 3A 4.4.1 */
+void x86_read_pdptrs(X86Cpu *cpu, uint64_t cr3, uint64_t pdptr[4])
 {
     uint64_t reserved = (~cpu->phys_mask & ~0xfffull) | 0x1e6;
     for (unsigned i = 0; i < 4; i++) {
@@ -73,6 +73,11 @@ static void set_pdptrs(X86State *st, const uint64_t pdptr[4])
 static bool uses_pdptrs(uint64_t cr0, uint64_t cr4, uint64_t efer)
 {
     return (cr0 & CR0_PG) && (cr4 & CR4_PAE) && !(efer & EFER_LME);
+}
+
+bool x86_uses_pdptrs(const X86State *st)
+{
+    return uses_pdptrs(st->cr0, st->cr4, st->efer);
 }
 
 static void write_cr0(X86Cpu *cpu, uint64_t value)
@@ -104,7 +109,7 @@ static void write_cr0(X86Cpu *cpu, uint64_t value)
     }
     bool pdptrs = (changed & (CR0_PG | CR0_CD | CR0_NW)) && uses_pdptrs(value, st->cr4, efer);
     if (pdptrs) {
-        read_pdptrs(cpu, st->cr3, pdptr);
+        x86_read_pdptrs(cpu, st->cr3, pdptr);
         set_pdptrs(st, pdptr);
     }
     st->cr0 = value;
@@ -131,8 +136,8 @@ static void write_cr3(X86Cpu *cpu, uint64_t value)
         }
     } else {
         value = (uint32_t)value;
-        if (uses_pdptrs(st->cr0, st->cr4, st->efer)) {
-            read_pdptrs(cpu, value, pdptr);
+        if (x86_uses_pdptrs(st)) {
+            x86_read_pdptrs(cpu, value, pdptr);
             set_pdptrs(st, pdptr);
         }
     }
@@ -156,7 +161,7 @@ static void write_cr4(X86Cpu *cpu, uint64_t value)
     }
     if ((changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP)) &&
         uses_pdptrs(st->cr0, value, st->efer)) {
-        read_pdptrs(cpu, st->cr3, pdptr);
+        x86_read_pdptrs(cpu, st->cr3, pdptr);
         set_pdptrs(st, pdptr);
     }
     st->cr4 = value;

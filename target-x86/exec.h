@@ -138,6 +138,10 @@ uint64_t x86_read_cr(X86Cpu *cpu, int n);
 void x86_write_cr(X86Cpu *cpu, int n, uint64_t value);
 uint64_t x86_read_dr(X86Cpu *cpu, int n);
 void x86_write_dr(X86Cpu *cpu, int n, uint64_t value);
+/* Whether CR3 points to PAE paging's four PDPTEs, which are loaded with it. */
+bool x86_uses_pdptrs(const X86State *st);
+/* These as CR3 would load them; raises #GP for reserved bits. */
+void x86_read_pdptrs(X86Cpu *cpu, uint64_t cr3, uint64_t pdptr[4]);
 void x86_lmsw(X86Cpu *cpu, uint16_t value);
 void x86_clts(X86Cpu *cpu);
 void x86_rdmsr(X86Cpu *cpu); /* ECX -> EDX:EAX */

@@ -125,30 +125,32 @@ static void check_gate(X86Cpu *cpu, uint16_t selector, uint64_t d, uint64_t addr
     t->rip = seg_check_rip(cpu, t->code, gate->offset, 0);
 }
 
-/* The descriptor of a jump's or call's SELECTOR; true: a code segment, false: a call gate. */
-static bool fetch_target(X86Cpu *cpu, uint16_t selector, uint64_t *d, uint64_t *addr)
+typedef enum TargetKind { TARGET_CODE, TARGET_GATE, TARGET_TASK } TargetKind;
+
+/* The descriptor of a jump's or call's SELECTOR, and what it is. */
+static TargetKind fetch_target(X86Cpu *cpu, uint16_t selector, uint64_t *d, uint64_t *addr)
 {
     if (sel_is_null(selector)) {
         x86_raise_err(cpu, EXC_GP, 0);
     }
     *d = desc_fetch(cpu, selector, EXC_GP, 0, addr);
     if (desc_is_code(*d)) {
-        return true;
+        return TARGET_CODE;
     }
-    bool wide = x86_is_long(&cpu->st);
+    bool legacy = !x86_is_long(&cpu->st);
     switch (desc_type(*d)) {
     case SYS_CALL:
-        return false;
+        return TARGET_GATE;
     case SYS_CALL16:
-        if (!wide) {
-            return false;
+        if (legacy) {
+            return TARGET_GATE;
         }
         break;
     case SYS_TASK_GATE:
     case SYS_TSS:
     case SYS_TSS16:
-        if (!wide) {
-            task_switch_refuse(cpu, sel_error(selector, 0));
+        if (legacy) {
+            return TARGET_TASK;
         }
         break;
     }
@@ -167,14 +169,38 @@ void x86_far_jmp(X86Cpu *cpu, uint16_t selector, uint64_t offset, unsigned opsiz
         commit_real(cpu, selector, offset);
         return;
     }
-    if (fetch_target(cpu, selector, &d, &addr)) {
+    switch (fetch_target(cpu, selector, &d, &addr)) {
+    case TARGET_CODE:
         t.code = d;
         t.code_addr = addr;
         check_direct(cpu, selector, offset, &t);
-    } else {
+        break;
+    case TARGET_GATE:
         check_gate(cpu, selector, d, addr, false, &gate, &t);
+        break;
+    case TARGET_TASK:
+        task_transfer(cpu, TASK_JUMP, selector, d);
+        return;
     }
     commit_code(cpu, &t);
+}
+
+/* The return address, on the current stack; nothing is committed yet. */
+static void push_return(X86Cpu *cpu, X86Stack *s, unsigned opsize)
+{
+    stack_current(cpu, s);
+    stack_push(cpu, s, cpu->st.seg[SEG_CS].selector, opsize);
+    stack_push(cpu, s, exec_next_rip(cpu), opsize);
+}
+
+static void call_same_level(X86Cpu *cpu, const Target *t, unsigned opsize)
+{
+    X86Stack s;
+
+    push_return(cpu, &s, opsize);
+    desc_set_accessed(cpu, t->code_addr, t->code);
+    stack_commit(cpu, &s);
+    commit_code(cpu, t);
 }
 
 /* A call gate to an inner level in legacy mode: new stack, parameters copied (SDM 3A figure 5-13).
@@ -227,44 +253,55 @@ static void call_inner_long(X86Cpu *cpu, const Target *t)
     commit_code(cpu, t);
 }
 
-void x86_far_call(X86Cpu *cpu, uint16_t selector, uint64_t offset, unsigned opsize)
+/* A call through the gate D at ADDR. */
+static void call_gate(X86Cpu *cpu, uint16_t selector, uint64_t d, uint64_t addr)
 {
-    X86State *st = &cpu->st;
-    bool real = in_real_or_v86(st);
-    X86Stack s;
     Target t;
     Gate gate;
+
+    check_gate(cpu, selector, d, addr, true, &gate, &t);
+    if ((t.selector & SEL_RPL) == x86_cpl(&cpu->st)) {
+        call_same_level(cpu, &t, gate.size);
+    } else if (x86_is_long(&cpu->st)) {
+        call_inner_long(cpu, &t);
+    } else {
+        call_inner_legacy(cpu, &gate, &t);
+    }
+}
+
+static void call_real(X86Cpu *cpu, uint16_t selector, uint64_t offset, unsigned opsize)
+{
+    X86Stack s;
+
+    check_real(cpu, offset);
+    push_return(cpu, &s, opsize);
+    stack_commit(cpu, &s);
+    commit_real(cpu, selector, offset);
+}
+
+void x86_far_call(X86Cpu *cpu, uint16_t selector, uint64_t offset, unsigned opsize)
+{
+    Target t;
     uint64_t d, addr;
 
     offset = cut(offset, opsize);
-    if (real) {
-        check_real(cpu, offset);
-    } else if (fetch_target(cpu, selector, &d, &addr)) {
+    if (in_real_or_v86(&cpu->st)) {
+        call_real(cpu, selector, offset, opsize);
+        return;
+    }
+    switch (fetch_target(cpu, selector, &d, &addr)) {
+    case TARGET_CODE:
         t.code = d;
         t.code_addr = addr;
         check_direct(cpu, selector, offset, &t);
-    } else {
-        check_gate(cpu, selector, d, addr, true, &gate, &t);
-        if ((t.selector & SEL_RPL) < x86_cpl(st)) {
-            if (x86_is_long(st)) {
-                call_inner_long(cpu, &t);
-            } else {
-                call_inner_legacy(cpu, &gate, &t);
-            }
-            return;
-        }
-        opsize = gate.size;
-    }
-    stack_current(cpu, &s);
-    stack_push(cpu, &s, st->seg[SEG_CS].selector, opsize);
-    stack_push(cpu, &s, exec_next_rip(cpu), opsize);
-    if (real) {
-        stack_commit(cpu, &s);
-        commit_real(cpu, selector, offset);
-    } else {
-        desc_set_accessed(cpu, t.code_addr, t.code);
-        stack_commit(cpu, &s);
-        commit_code(cpu, &t);
+        call_same_level(cpu, &t, opsize);
+        break;
+    case TARGET_GATE:
+        call_gate(cpu, selector, d, addr);
+        break;
+    case TARGET_TASK:
+        task_transfer(cpu, TASK_CALL, selector, d);
+        break;
     }
 }
 

@@ -157,8 +157,9 @@ static void deliver_long(X86Cpu *cpu, const Event *e)
     enter_flags(st, desc_type(low) == SYS_INT);
 }
 
-/* Legacy protected mode and V86 mode (SDM 3A 6.12, 20.3). */
-static void deliver_legacy(X86Cpu *cpu, const Event *e)
+/* Legacy protected mode and V86 mode (SDM 3A 6.12, 20.3). True: in a new task, whose T flag is set.
+ */
+static bool deliver_legacy(X86Cpu *cpu, const Event *e)
 {
     X86State *st = &cpu->st;
     unsigned old_cpl = x86_cpl(st), cpl;
@@ -183,7 +184,8 @@ static void deliver_legacy(X86Cpu *cpu, const Event *e)
         gate_fault(cpu, EXC_NP, e);
     }
     if (type == SYS_TASK_GATE) {
-        task_switch_refuse(cpu, (uint32_t)e->vector << 3 | ERR_IDT | e->ext);
+        return task_interrupt(cpu, gate >> 16, e->rip, e->rflags, e->ext,
+                              e->has_error ? &e->error : 0);
     }
     uint16_t selector = gate >> 16;
     uint64_t d = check_code(cpu, selector, e->ext, &code_addr, &cpl);
@@ -238,6 +240,7 @@ static void deliver_legacy(X86Cpu *cpu, const Event *e)
     seg_set(&st->seg[SEG_CS], (selector & ~SEL_RPL) | cpl, d);
     st->rip = offset;
     enter_flags(st, !(type & 1));
+    return false;
 }
 
 /* Pushes a 16-bit frame and goes where the interrupt vector table at TABLE says: real-address mode,
@@ -270,10 +273,12 @@ static void deliver_real(X86Cpu *cpu, const Event *e)
     st->rflags &= ~(uint64_t)(FLAG_IF | FLAG_TF | FLAG_AC | FLAG_RF);
 }
 
-static void dispatch(X86Cpu *cpu, const Event *e)
+/* True: a debug trap of the task that was entered is due. */
+static bool dispatch(X86Cpu *cpu, const Event *e)
 {
     X86State *st = &cpu->st;
     uint8_t shadow = st->int_shadow;
+    bool task_trap = false;
 
     if (__builtin_expect(log_enabled(LOG_INT), 0)) {
         exec_call_c(x86_log_event, cpu, (uint64_t)e->kind << 8 | (unsigned)e->vector, e->error);
@@ -281,7 +286,7 @@ static void dispatch(X86Cpu *cpu, const Event *e)
     if (st->efer & EFER_LMA) {
         deliver_long(cpu, e);
     } else if (st->cr0 & CR0_PE) {
-        deliver_legacy(cpu, e);
+        task_trap = deliver_legacy(cpu, e);
     } else {
         deliver_real(cpu, e);
     }
@@ -290,6 +295,7 @@ static void dispatch(X86Cpu *cpu, const Event *e)
     if (shadow && (st->rflags & FLAG_IF)) {
         x86_recheck_events(cpu);
     }
+    return task_trap;
 }
 
 /* What the second of two events becomes; false: it is a triple fault. */
@@ -337,12 +343,15 @@ void x86_deliver(X86Cpu *cpu, IntKind kind, int vector, bool has_error, uint32_t
     if (kind <= INT_EXCEPTION) {
         st->rip = saved_rip; /* where a fault of the delivery itself returns to */
     }
-    dispatch(cpu, &e);
+    bool task_trap = dispatch(cpu, &e);
     cpu->delivering = CLASS_NONE;
     if (vector == EXC_NMI && kind <= INT_EXCEPTION) {
         st->nmi_blocked = 1;
     } else if (e.vector == EXC_DB && kind == INT_EXCEPTION) {
         st->dr[7] &= ~(1ull << 13); /* GD */
+    }
+    if (task_trap) {
+        task_debug_trap(cpu);
     }
 }
 
@@ -404,5 +413,7 @@ void x86_int_n(X86Cpu *cpu, int vector, IntKind kind)
     if (vector == EXC_DB && kind == INT_SOFT3) {
         e.kind = INT_EXCEPTION; /* INT1 is privileged as hardware events are: no DPL check */
     }
-    dispatch(cpu, &e);
+    if (dispatch(cpu, &e)) {
+        task_debug_trap(cpu);
+    }
 }

@@ -222,7 +222,8 @@ void x86_iret(X86Cpu *cpu, unsigned opsize)
         if (x86_is_long(st)) {
             x86_raise_err(cpu, EXC_GP, 0);
         }
-        task_switch_refuse(cpu, sel_error(st->tr.selector, 0)); /* return from a nested task */
+        task_return(cpu);
+        return;
     }
     stack_current(cpu, &s);
     rip = stack_pop(cpu, &s, opsize);

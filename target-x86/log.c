@@ -40,12 +40,6 @@ uint64_t x86_log_refusal(X86Cpu *cpu, uint64_t what, uint64_t arg)
     uint16_t cs = st->seg[SEG_CS].selector;
 
     switch (what) {
-    case X86_LOG_TASK_SWITCH:
-        log_printf(LOG_UNIMP,
-                   "cpu %d: hardware task switch (error code %04x) at %04x:%" PRIx64
-                   " is not implemented: #GP\n",
-                   cpu->cpu.index, (unsigned)arg, cs, st->rip);
-        break;
     case X86_LOG_RDMSR:
         log_printf(LOG_UNIMP | LOG_GUEST_ERRORS,
                    "cpu %d: rdmsr %08x at %04x:%" PRIx64 " refused: #GP\n", cpu->cpu.index,

@@ -296,17 +296,32 @@ static inline void cpl_check(X86Cpu *cpu)
 }
 
 /* log.c: any C code; call through exec_call_c(). A is one of X86_LOG_*, B its argument. */
-enum { X86_LOG_TASK_SWITCH = 1, X86_LOG_RDMSR, X86_LOG_WRMSR };
+enum { X86_LOG_RDMSR = 1, X86_LOG_WRMSR };
 uint64_t x86_log_refusal(X86Cpu *cpu, uint64_t what, uint64_t arg);
 /* WHAT: IntKind << 8 | vector. For -d int. */
 uint64_t x86_log_event(X86Cpu *cpu, uint64_t what, uint64_t error);
 uint64_t x86_log_smm(X86Cpu *cpu, uint64_t entry, uint64_t unused);
 
-/* A hardware task switch: not implemented, refused with #GP(selector). */
-static inline X86_NORETURN void task_switch_refuse(X86Cpu *cpu, uint32_t error)
-{
-    exec_call_c(x86_log_refusal, cpu, X86_LOG_TASK_SWITCH, error);
-    x86_raise_err(cpu, EXC_GP, error);
-}
+/* ---- task.c: hardware task switches (legacy modes only) ---- */
+
+typedef enum TaskHow {
+    TASK_JUMP,
+    TASK_CALL, /* and every interrupt: the new task is nested in the old one */
+    TASK_RETURN,
+} TaskHow;
+
+/* JMP and CALL to D, the descriptor of a TSS or a task gate, which SELECTOR names. Raises #DB
+ * behind the switch when the new task's T flag is set. */
+void task_transfer(X86Cpu *cpu, TaskHow how, uint16_t selector, uint64_t d);
+/* IRET with NT set: back to the task that the current TSS is linked to. */
+void task_return(X86Cpu *cpu);
+/*
+ * An event through a task gate to the TSS of SELECTOR. RIP and RFLAGS are saved in the old task;
+ * EXT is that of faults of the switch; *ERROR (NULL: none) is pushed onto the new task's stack.
+ * True: the new task's T flag is set, and task_debug_trap() is due once the event is over.
+ */
+bool task_interrupt(X86Cpu *cpu, uint16_t selector, uint64_t rip, uint64_t rflags, uint32_t ext,
+                    const uint32_t *error);
+X86_NORETURN void task_debug_trap(X86Cpu *cpu);
 
 #endif

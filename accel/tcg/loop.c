@@ -36,6 +36,13 @@ uint64_t exec_next_rip(X86Cpu *cpu)
     return tcg_cpu(cpu)->next_rip;
 }
 
+/* The state that the exception finds: a task switch has brought other flags. */
+static X86_NORETURN void raise_now(TcgCpu *c)
+{
+    c->fl_saved = flags_pack(c->x.st.rflags);
+    tcg_unwind(c, EXIT_EXCEPTION);
+}
+
 void x86_raise(X86Cpu *cpu, int vector)
 {
     TcgCpu *c = tcg_cpu(cpu);
@@ -44,7 +51,7 @@ void x86_raise(X86Cpu *cpu, int vector)
     c->has_error = false;
     c->exc_error = 0;
     c->exc_trap = false;
-    tcg_unwind(c, EXIT_EXCEPTION);
+    raise_now(c);
 }
 
 void x86_raise_err(X86Cpu *cpu, int vector, uint32_t error_code)
@@ -55,7 +62,7 @@ void x86_raise_err(X86Cpu *cpu, int vector, uint32_t error_code)
     c->has_error = true;
     c->exc_error = error_code;
     c->exc_trap = false;
-    tcg_unwind(c, EXIT_EXCEPTION);
+    raise_now(c);
 }
 
 void x86_raise_at(X86Cpu *cpu, int vector, uint64_t rip)
@@ -67,7 +74,7 @@ void x86_raise_at(X86Cpu *cpu, int vector, uint64_t rip)
     c->exc_error = 0;
     c->exc_trap = true;
     c->exc_rip = rip;
-    tcg_unwind(c, EXIT_EXCEPTION);
+    raise_now(c);
 }
 
 void x86_exit_loop(X86Cpu *cpu)

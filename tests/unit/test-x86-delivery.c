@@ -319,16 +319,6 @@ static void test_inner_stack_faults(void)
     g_assert_cmphex(ST->gpr[R_RSP] & 0xffff, ==, (0x10 - 20) & 0xffff);
 }
 
-static void test_task_gate_is_refused(void)
-{
-    mock_protected_mode(0);
-    gate(32, 0x40, 0, 0x85, 0);
-    MOCK_RAISES(EXC_GP, 32 * 8 + 3, deliver(INT_HW, 32, false, 0));
-    ST->rflags |= FLAG_NT;
-    MOCK_RAISES(EXC_GP, 0x40, x86_iret(&mock.cpu, 4));
-    MOCK_RAISES(EXC_GP, 0x40, x86_far_jmp(&mock.cpu, 0x40, 0, 4));
-}
-
 /* ---- real-address and V86 mode ---- */
 
 static void test_real_mode(void)
@@ -652,7 +642,6 @@ int main(int argc, char **argv)
     T("return-to-user-drops-kernel-segments", test_return_to_user_drops_kernel_segments);
     T("legacy-16bit-gate-same-level", test_legacy_16bit_gate_same_level);
     T("inner-stack-faults", test_inner_stack_faults);
-    T("task-gate-is-refused", test_task_gate_is_refused);
     T("real-mode", test_real_mode);
     T("real-mode-error-code-is-not-pushed", test_real_mode_error_code_is_not_pushed);
     T("v86-to-protected-and-back", test_v86_to_protected_and_back);

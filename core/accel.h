@@ -31,6 +31,7 @@ typedef enum AccelCap {
     ACCEL_CAP_SMM,
     ACCEL_CAP_IRQCHIP, /* the accelerator can hold APIC, IOAPIC, PIC (and PIT) itself */
     ACCEL_CAP_DEBUG,
+    ACCEL_CAP_DOORBELLS, /* it takes over writes to doorbells (core/memory.h) */
     ACCEL_CAP_COUNT,
 } AccelCap;
 

@@ -167,6 +167,19 @@ void machine_on_run_state(Machine *m, void (*fn)(void *opaque), void *opaque)
     m->run_callbacks = add_callback(m->run_callbacks, fn, opaque);
 }
 
+void machine_off_run_state(Machine *m, void (*fn)(void *opaque), void *opaque)
+{
+    for (GSList *l = m->run_callbacks; l; l = l->next) {
+        Callback *cb = l->data;
+
+        if (cb->fn == fn && cb->opaque == opaque) {
+            m->run_callbacks = g_slist_delete_link(m->run_callbacks, l);
+            g_free(cb);
+            return;
+        }
+    }
+}
+
 void machine_run_state_changed(Machine *m)
 {
     call_all(m->run_callbacks);

@@ -95,6 +95,8 @@ void machine_on_powerdown(Machine *m, void (*fn)(void *opaque), void *opaque);
 /* FN is called (main thread, machine lock held) whenever the machine has begun to run or has
  * stopped, or stays stopped for another reason: run_state says which. */
 void machine_on_run_state(Machine *m, void (*fn)(void *opaque), void *opaque);
+/* Not any more, for who called it with the same arguments. */
+void machine_off_run_state(Machine *m, void (*fn)(void *opaque), void *opaque);
 /* Calls them: whoever has changed the run state. */
 void machine_run_state_changed(Machine *m);
 

@@ -125,6 +125,22 @@ MemRegion *mem_region_alias(const char *name, MemRegion *target, uint64_t offset
 /* Removes it from its parent if it has one, and frees it once no view refers to it. */
 void mem_region_free(MemRegion *mr);
 
+/*
+ * Doorbells: writes that only wake somebody up. An accelerator that can (ACCEL_CAP_DOORBELLS) takes
+ * such a write over: FD, an eventfd, becomes readable, and the region's callback is not called. So
+ * a region with doorbells does on the eventfd what its callback does on the write; both happen.
+ */
+typedef struct MemDoorbell {
+    hwaddr offset; /* in the region */
+    uint8_t size;  /* of the write, bytes */
+    bool match;    /* only writes of VALUE */
+    uint64_t value;
+    int fd; /* open until the region has been freed */
+} MemDoorbell;
+/* COUNT doorbells, copied, of an I/O region that is not in a tree yet. */
+void mem_region_set_doorbells(MemRegion *mr, const MemDoorbell *list, size_t count);
+const MemDoorbell *mem_region_doorbells(const MemRegion *mr, size_t *count);
+
 /* Places CHILD at OFFSET of PARENT. Where children overlap, the higher PRIORITY wins; among equals
  * the one added last. */
 void mem_region_add(MemRegion *parent, hwaddr offset, MemRegion *child, int priority);

@@ -20,6 +20,8 @@ struct MemRegion {
 
     const MemOps *ops; /* REGION_IO */
     void *opaque;
+    MemDoorbell *doorbells;
+    size_t doorbell_count;
 
     RamBlock *ram; /* REGION_RAM */
     uint64_t ram_offset;

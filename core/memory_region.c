@@ -27,6 +27,7 @@ static void region_release(struct rcu_head *head)
     MemRegion *mr = caa_container_of(head, MemRegion, rcu);
 
     g_ptr_array_free(mr->children, TRUE);
+    g_free(mr->doorbells);
     g_free(mr->name);
     g_free(mr);
 }
@@ -146,6 +147,19 @@ void mem_region_free(MemRegion *mr)
     region_changed();
     mem_region_unref(mr);
     mem_transaction_commit();
+}
+
+void mem_region_set_doorbells(MemRegion *mr, const MemDoorbell *list, size_t count)
+{
+    g_assert(mr->kind == REGION_IO && !mr->parent && !mr->doorbells);
+    mr->doorbells = g_memdup2(list, count * sizeof(*list));
+    mr->doorbell_count = count;
+}
+
+const MemDoorbell *mem_region_doorbells(const MemRegion *mr, size_t *count)
+{
+    *count = mr->doorbell_count;
+    return mr->doorbells;
 }
 
 /* ---- changes ---- */

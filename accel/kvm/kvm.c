@@ -112,6 +112,8 @@ static bool kvm_has_cap(Accel *accel, AccelCap cap)
         return accel->irqchip;
     case ACCEL_CAP_DEBUG:
         return a->caps.guest_debug;
+    case ACCEL_CAP_DOORBELLS:
+        return a->caps.ioeventfd;
     case ACCEL_CAP_COUNT:
         break;
     }
@@ -135,6 +137,7 @@ static void kvm_print_info(Accel *accel, GString *out)
                                                 : "the emulator");
     g_string_append_printf(out, "system management mode: %s\n",
                            kvm_has_cap(accel, ACCEL_CAP_SMM) ? "yes" : "no (KVM_CAP_X86_SMM)");
+    g_string_append_printf(out, "doorbells: %d\n", a->doorbells[0].count + a->doorbells[1].count);
     g_string_append_printf(out, "memory slots: %u of %d\n", a->slots[0].slots->len,
                            a->caps.nr_slots);
     for (int i = 0; i < m->cpu_count; i++) {

@@ -33,7 +33,7 @@ typedef enum KvmFrames { KVM_FRAMES_UNKNOWN, KVM_FRAMES_ON_STACK, KVM_FRAMES_FLA
 
 /* Capabilities that may be missing, as KVM_CHECK_EXTENSION answers. */
 typedef struct KvmCaps {
-    int irqchip, split_irqchip, irqfd, irq_routing, pit2, pit_state2, signal_msi;
+    int irqchip, split_irqchip, irqfd, ioeventfd, irq_routing, pit2, pit_state2, signal_msi;
     int smm, address_spaces, nr_slots;
     int tsc_deadline, vcpu_attributes, kvmclock_ctrl, adjust_clock;
     int exception_payload, sregs2, mce, guest_debug, guest_debug2, nested_state, xsave2, max_vcpus;
@@ -53,6 +53,14 @@ typedef struct KvmSlots {
     MemListener listener;
 } KvmSlots;
 
+/* Doorbells of memory, or of ports, that KVM has taken over. */
+typedef struct KvmDoorbells {
+    KvmAccel *accel; /* NULL: nothing is followed */
+    bool ports;
+    int count;
+    MemListener listener;
+} KvmDoorbells;
+
 struct KvmAccel {
     Accel accel; /* first */
     bool selftest;
@@ -65,6 +73,7 @@ struct KvmAccel {
     struct kvm_msr_list *msrs; /* KVM_GET_MSR_INDEX_LIST */
     KvmSlots slots[2];
     bool smm_listening;
+    KvmDoorbells doorbells[2];
     KvmRoutes *routes;   /* NULL without interrupt controllers in the kernel */
     AccelIrqBoard board; /* with local APICs alone in the kernel */
     _Atomic int frames;  /* KvmFrames, by kvm_frames_are_flat() */
@@ -123,6 +132,9 @@ void kvm_memory_follow_smm(KvmAccel *a);
 /* What a vCPU calls around KVM_RUN; the first waits while slots change. */
 void kvm_run_enter(KvmCpu *c);
 void kvm_run_leave(KvmCpu *c);
+
+/* doorbells.c; CPU 0's thread: follows the machine's doorbells. */
+void kvm_doorbells_follow(KvmAccel *a);
 
 /* cpuid.c */
 bool kvm_cpuid_init(KvmAccel *a, GError **err);

@@ -121,6 +121,7 @@ bool kvm_cpu_thread_init(Cpu *cpu, GError **err)
     atomic_store(&c->has_thread, true);
     if (cpu->index == 0) {
         kvm_memory_follow_smm(c->accel);
+        kvm_doorbells_follow(c->accel);
     }
     return true;
 }

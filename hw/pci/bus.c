@@ -101,6 +101,9 @@ static void pci_bus_detach(Bus *qbus, Device *device)
     PciDevice *dev = (PciDevice *)device;
 
     pci_device_fini(dev);
+    if (pci_class(dev)->detached) {
+        pci_class(dev)->detached(dev);
+    }
     bus->devices[dev->devfn] = NULL;
     dev->bus = NULL;
 }

@@ -73,6 +73,8 @@ typedef struct PciClass {
      * masks of pci_set_*; WRITE is called after it was applied, with the range changed. */
     uint32_t (*config_read)(PciDevice *dev, uint32_t addr, unsigned size, uint32_t value);
     void (*config_written)(PciDevice *dev, uint32_t addr, unsigned size);
+    /* It has left the bus, or never quite come: its regions are gone. */
+    void (*detached)(PciDevice *dev);
 } PciClass;
 
 typedef struct PciBar {

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "hw/virtio/virtio_doorbell.h"
 #include "util/keyval.h"
 
 enum {
@@ -126,6 +127,7 @@ static void write_status(VirtioPci *v, uint8_t status)
 {
     virtio_set_status(&v->vdev, status);
     if (!status) {
+        virtio_doorbells_forget(v);
         v->queue_select = 0;
         v->device_feature_select = v->driver_feature_select = 0;
         v->driver_features = 0;
@@ -473,6 +475,7 @@ static bool add_capability(VirtioPci *v, uint8_t type, uint32_t offset, uint32_t
 static bool add_modern(VirtioPci *v, GError **err)
 {
     v->modern_bar = mem_region_io("virtio-modern", &modern_ops, v, MODERN_SIZE);
+    virtio_doorbells_place(v, v->modern_bar, MODERN_NOTIFY, NOTIFY_MULTIPLIER);
     pci_register_bar_mem(&v->pci, BAR_MODERN, v->modern_bar, true, true);
     return add_capability(v, CAP_COMMON, MODERN_COMMON, COMMON_SIZE, 16, err) &&
            add_capability(v, CAP_ISR, MODERN_ISR, 1, 16, err) &&
@@ -536,15 +539,24 @@ bool virtio_pci_end(VirtioPci *v, GError **err)
     uint32_t vectors = v->vectors_prop ? v->vectors_prop : v->vdev.queue_count + 1u;
 
     v->vdev.offered |= v->vdev.ops->features(&v->vdev);
+    if (!virtio_doorbells_init(v, err)) {
+        return false;
+    }
     if (v->legacy) {
         uint32_t size = power_of_two(0x18 + v->vdev.ops->config_size);
         v->legacy_bar = mem_region_io("virtio-legacy", &legacy_ops, v, size);
+        virtio_doorbells_place(v, v->legacy_bar, LEGACY_QNOTIFY, 0);
         pci_register_bar_io(&v->pci, BAR_LEGACY, v->legacy_bar);
     }
     if (v->modern && !add_modern(v, err)) {
         return false;
     }
     return pci_msix_init(&v->pci, vectors, BAR_MSIX, err);
+}
+
+void virtio_pci_detached(PciDevice *dev)
+{
+    virtio_doorbells_fini((VirtioPci *)dev);
 }
 
 void virtio_pci_reset(VirtioPci *v)
@@ -566,8 +578,14 @@ static const StateField fields[] = {
     STATE_FIELD_UINT(VirtioPci, device_feature_select),
     STATE_FIELD_UINT(VirtioPci, driver_feature_select),
     STATE_FIELD_UINT(VirtioPci, driver_features),
+    STATE_FIELD_UINT(VirtioPci, rung),
     STATE_FIELD_END,
 };
 
+static void pre_save(void *opaque)
+{
+    virtio_doorbells_collect(opaque);
+}
+
 const StateTable virtio_pci_state_table = {
-    .name = "virtio-pci", .version = 1, .min_version = 1, .fields = fields};
+    .name = "virtio-pci", .version = 1, .min_version = 1, .fields = fields, .pre_save = pre_save};

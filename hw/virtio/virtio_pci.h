@@ -17,7 +17,7 @@ typedef struct VirtioPci {
     /* properties */
     int disable_legacy_prop; /* VIRTIO_PCI_AUTO .. */
     bool disable_modern_prop;
-    bool indirect_prop, event_idx_prop;
+    bool indirect_prop, event_idx_prop, ioeventfd_prop;
     uint32_t vectors_prop;
 
     bool legacy, modern;
@@ -27,6 +27,8 @@ typedef struct VirtioPci {
     uint32_t device_feature_select, driver_feature_select;
     uint64_t driver_features; /* as written, before FEATURES_OK */
     MemRegion *legacy_bar, *modern_bar;
+    struct VirtioDoorbells *doorbells; /* NULL: notifications come by writes alone */
+    uint32_t rung; /* queues, a bit each, whose notification waits for the machine to run */
 } VirtioPci;
 
 /* Values of the properties every virtio-pci class has; FIRST is &VirtioPci-derived struct's name.
@@ -53,6 +55,11 @@ typedef struct VirtioPci {
          PROP_FIELD(s, vpci.event_idx_prop),                                                       \
          .default_value = "on",                                                                    \
          .description = "offer event indices"},                                                    \
+        {.name = "ioeventfd",                                                                      \
+         .type = PROP_BOOL,                                                                        \
+         PROP_FIELD(s, vpci.ioeventfd_prop),                                                       \
+         .default_value = "on",                                                                    \
+         .description = "let KVM pass queue notifications to the main loop"},                      \
     {                                                                                              \
         .name = "vectors", .type = PROP_UINT, PROP_FIELD(s, vpci.vectors_prop),                    \
         .max = PCI_MSIX_VECTORS, .default_value = "0",                                             \
@@ -67,17 +74,20 @@ extern const char *const virtio_pci_on_off_auto[];
     {                                                                                              \
         .vendor_id = 0x1af4, .device_id = (legacy_id), .subsystem_vendor_id = 0x1af4,              \
         .subsystem_id = (id), .class_code = (code), .interrupt_pin = 1,                            \
-        .config_read = virtio_pci_config_read, .config_written = virtio_pci_config_written         \
+        .config_read = virtio_pci_config_read, .config_written = virtio_pci_config_written,        \
+        .detached = virtio_pci_detached                                                            \
     }
 #define VIRTIO_PCI_CLASS_MODERN(id, code)                                                          \
     {                                                                                              \
         .vendor_id = 0x1af4, .device_id = 0x1040 + (id), .subsystem_vendor_id = 0x1af4,            \
         .subsystem_id = 0x1100, .class_code = (code), .revision = 1, .interrupt_pin = 1,           \
-        .config_read = virtio_pci_config_read, .config_written = virtio_pci_config_written         \
+        .config_read = virtio_pci_config_read, .config_written = virtio_pci_config_written,        \
+        .detached = virtio_pci_detached                                                            \
     }
 
 uint32_t virtio_pci_config_read(PciDevice *dev, uint32_t addr, unsigned size, uint32_t value);
 void virtio_pci_config_written(PciDevice *dev, uint32_t addr, unsigned size);
+void virtio_pci_detached(PciDevice *dev);
 
 /*
  * The two halves of a device's realize: begin() before it adds its queues, which decides on the

@@ -4,6 +4,7 @@
  */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "core/lock.h"
@@ -146,6 +147,63 @@ static void test_memory_moved_away_is_gone(void)
     mem_region_set_enabled(rig->rom_region, true);
     machine_unlock();
     g_assert_cmphex(run(code, sizeof(code))->gpr[R_RBX] & 0xff, ==, 0x77);
+}
+
+/* ---- doorbells ---- */
+
+static unsigned bell_writes;
+
+static void bell_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
+{
+    (void)opaque, (void)addr, (void)value, (void)size;
+    bell_writes++;
+}
+
+static const MemOps bell_ops = {mmio_read, bell_write, 1, 4, false};
+
+static void test_writes_to_doorbells_go_to_their_eventfds(void)
+{
+    int mmio_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int port_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    const MemDoorbell mmio_bell = {.offset = 4, .size = 2, .fd = mmio_fd};
+    const MemDoorbell port_bell = {
+        .offset = 2, .size = 2, .match = true, .value = 1, .fd = port_fd};
+    MemRegion *mmio = mem_region_io("bell", &bell_ops, NULL, 4096);
+    MemRegion *port = mem_region_io("bell", &bell_ops, NULL, 8);
+    /* mov $0xd100,%ax; mov %ax,%ds; mov %ax,4; mov %ax,4; mov %ax,6; mov $0xc002,%dx; mov $1,%ax;
+     * out %ax,%dx; inc %ax; out %ax,%dx; hlt */
+    static const uint8_t code[] = {0xb8, 0, 0xd1, 0x8e, 0xd8, 0xa3, 4, 0, 0xa3, 4,    0,    0xa3,
+                                   6,    0, 0xba, 2,    0xc0, 0xb8, 1, 0, 0xef, 0x40, 0xef, 0xf4};
+    eventfd_t value = 0;
+
+    if (!kvm_accel_class.has_cap(&rig->a->accel, ACCEL_CAP_DOORBELLS)) {
+        g_test_skip("KVM_CAP_IOEVENTFD is missing");
+        return;
+    }
+    machine_lock();
+    mem_region_set_doorbells(mmio, &mmio_bell, 1);
+    mem_region_set_doorbells(port, &port_bell, 1);
+    mem_region_add(rig->m.memory_root, 0xd1000, mmio, 1);
+    mem_region_add(rig->m.io_root, 0xc000, port, 0);
+    machine_unlock();
+    bell_writes = 0;
+    run(code, sizeof(code));
+    g_assert_cmpuint(bell_writes, ==, 2); /* beside the doorbell, and of another value */
+    g_assert_cmpint(eventfd_read(mmio_fd, &value), ==, 0);
+    g_assert_cmpuint(value, ==, 2);
+    g_assert_cmpint(eventfd_read(port_fd, &value), ==, 0);
+    g_assert_cmpuint(value, ==, 1);
+
+    /* Moved away, nothing rings there any more. */
+    machine_lock();
+    mem_region_free(mmio);
+    mem_region_free(port);
+    machine_unlock();
+    run(code, sizeof(code));
+    g_assert_cmpint(eventfd_read(mmio_fd, &value), ==, -1);
+    g_assert_cmpint(eventfd_read(port_fd, &value), ==, -1);
+    close(mmio_fd);
+    close(port_fd);
 }
 
 /* ---- CPUID ---- */
@@ -447,6 +505,7 @@ int main(int argc, char **argv)
         {"ROM is read but not written", test_rom_is_read_but_not_written},
         {"guest writes are in the dirty log", test_guest_writes_are_in_the_dirty_log},
         {"memory moved away is gone", test_memory_moved_away_is_gone},
+        {"writes to doorbells go to their eventfds", test_writes_to_doorbells_go_to_their_eventfds},
         {"CPUID answers as the model says", test_cpuid_answers_as_the_model_says},
         {"interrupt wakes a halted CPU", test_interrupt_wakes_a_halted_cpu},
         {"interrupt waits for STI", test_interrupt_waits_for_sti},

@@ -430,14 +430,11 @@ static bool any_other_online(void)
     return false;
 }
 
-void safepoint_exclusive(void (*fn)(void *data), void *data)
+void safepoint_exclusive_begin(void)
 {
     bool begun;
 
-    if (self.exclusive) {
-        fn(data);
-        return;
-    }
+    g_assert(!self.exclusive);
     begun = self.cpu && safepoint_wait_begin();
     pthread_mutex_lock(&safe.mutex);
     atomic_fetch_add(&safe.waiters, 1);
@@ -459,12 +456,26 @@ void safepoint_exclusive(void (*fn)(void *data), void *data)
     pthread_mutex_unlock(&safe.mutex);
 
     self.exclusive = true;
-    wait_end(begun); /* work posted to this CPU comes before FN */
-    fn(data);
+    wait_end(begun);
+}
+
+void safepoint_exclusive_end(void)
+{
     self.exclusive = false;
 
     pthread_mutex_lock(&safe.mutex);
     atomic_store(&safe.exclusive, false);
     pthread_cond_broadcast(&safe.cond);
     pthread_mutex_unlock(&safe.mutex);
+}
+
+void safepoint_exclusive(void (*fn)(void *data), void *data)
+{
+    if (self.exclusive) {
+        fn(data);
+        return;
+    }
+    safepoint_exclusive_begin();
+    fn(data);
+    safepoint_exclusive_end();
 }

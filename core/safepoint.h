@@ -58,4 +58,9 @@ void safepoint_run_on_all(bool (*filter)(Cpu *, void *), SafeWork fn, void *data
  */
 void safepoint_exclusive(void (*fn)(void *data), void *data);
 
+/* The same in two halves, for a section that does not fit into one function. Does not nest. Work
+ * posted to the caller's own CPU runs before begin returns: what it has looked up is stale. */
+void safepoint_exclusive_begin(void);
+void safepoint_exclusive_end(void);
+
 #endif

@@ -207,6 +207,12 @@ static void capsule_flags(const Insn *in, IrOp *o)
     o->fl_write = may ? 0 : o->fl_touch;
 }
 
+/* Locked even without the prefix (SDM 3A 8.1.2.1). */
+static bool is_xchg(const InsnRow *r)
+{
+    return r->map == 0 && (r->opcode | 1) == 0x87;
+}
+
 IrOp *tr_capsule(Translator *t)
 {
     const Insn *in = t->in;
@@ -250,6 +256,7 @@ IrOp *tr_capsule(Translator *t)
         o->mem_acc = r->acc;
         o->mem_size = (uint16_t)insn_mem_size(in);
         o->mem_last = true;
+        o->mem_locked = in->lock || is_xchg(r);
         if (o->mem_size >= 16) {
             c->may_fault = true;
             o->mem_aligned = !(r->flags & INSN_UNALIGNED);

@@ -62,6 +62,7 @@ enum {
     SLOW_ALIGNED = 1 << 30,  /* #GP unless aligned to its size */
     SLOW_SEG_SHIFT = 32,     /* 3 bits */
 };
+#define SLOW_LOCKED (1ull << 35) /* atomic for other CPUs */
 
 enum { HOST_MAX_EDGES = 2, HOST_MAX_FAULTS = 256 };
 

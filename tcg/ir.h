@@ -126,6 +126,7 @@ typedef struct IrOp {
     uint8_t cc;        /* x86 condition code 0..15 */
     uint8_t mem_acc;   /* IR_ACC_* of a CAPSULE's, LD's or ST's memory operand; 0: none */
     bool mem_last;     /* nothing of the instruction is left to do after this access */
+    bool mem_locked;   /* the access is one for other CPUs, wherever it lies */
     bool mem_aligned;  /* a misaligned address is a fault, before any page fault */
     bool has_mem;      /* HELPER: pass mem's linear address */
     uint16_t mem_size; /* bytes accessed, 1..512 */

@@ -17,6 +17,9 @@
 
 void tcg_unwind(TcgCpu *c, uint64_t reason)
 {
+    if (c->locked) {
+        exec_call_c(tcg_locked_end, &c->x, 0, 0);
+    }
     c->accel->thunks.unwind(c, reason);
 }
 

@@ -230,6 +230,9 @@ HostSlowResult tcg_mem_slow(void *cpu, uint64_t addr, uint64_t desc)
         }
     }
 
+    if ((desc & SLOW_LOCKED) && !c->locked && c->x.cpu.machine->cpu_count > 1) {
+        exec_call_c(tcg_locked_begin, &c->x, 0, 0);
+    }
     /* keep the address's alignment, for instructions that check it */
     uint8_t *buf = c->bounce + (addr & 63);
     unsigned first = 4096 - (addr & 0xfff) < size ? 4096 - (unsigned)(addr & 0xfff) : size;
@@ -259,6 +262,9 @@ void tcg_mem_commit(void *cpu, uint64_t rflags, uint64_t flags_host)
     if (first < size) {
         uint64_t second = x86_is_code64(&c->x.st) ? addr + first : (uint32_t)(addr + first);
         scatter_part(c, second, buf + first, size - first, c->kind);
+    }
+    if (c->locked) {
+        exec_call_c(tcg_locked_end, &c->x, 0, 0);
     }
     if (c->commit.last && (c->commit.smc_exit || c->poll)) {
         if (flags_host) {

@@ -125,6 +125,7 @@ typedef struct TcgCpu {
         uint64_t next_rip;
     } commit;
 
+    bool locked; /* in a locked access that needs all CPUs to stand still: locked.c */
     TlbSet *sets[TLB_SETS], *set;
     TlbTable *kernel;       /* with SMAP in force: pages of the supervisor, in all address spaces */
     ExecSpace *kernel_exec; /* likewise */
@@ -210,6 +211,10 @@ bool tcg_code_page(TcgCpu *c, uint64_t linear, uint64_t *ram_addr);
 /* Code of RAM page PAGE runs at PAGE_IP in 64-bit mode, as tcg_code_page() said: linked jumps may
  * go there. */
 void exec_note(TcgCpu *c, uint64_t page, uint64_t page_ip);
+
+/* ---- locked.c: called through exec_call_c ---- */
+uint64_t tcg_locked_begin(X86Cpu *cpu, uint64_t a, uint64_t b);
+uint64_t tcg_locked_end(X86Cpu *cpu, uint64_t a, uint64_t b);
 
 /* ---- softtlb.c, GPR-only ---- */
 HostSlowResult tcg_mem_slow(void *cpu, uint64_t addr, uint64_t desc);

@@ -145,7 +145,7 @@ static void emit_cold_access(Emit *e, const ColdAccess *c)
 
     desc |= (op->mem_acc & IR_ACC_W ? SLOW_WRITE : 0) | (op->mem_acc & IR_ACC_R ? SLOW_READ : 0) |
             (op->mem_last ? SLOW_LAST : 0) | (op->mem_aligned ? SLOW_ALIGNED : 0) |
-            (uint64_t)op->mem.seg << SLOW_SEG_SHIFT;
+            (op->mem_locked ? SLOW_LOCKED : 0) | (uint64_t)op->mem.seg << SLOW_SEG_SHIFT;
     asm_patch_here(a, c->jumps[0]);
     asm_movi(a, H_TI, desc);
     uint32_t call = asm_off(a);

@@ -6,14 +6,25 @@
 #include "tests/guest/kernel/kernel.h"
 
 #define SHARED 0x40000000000ull
+#define SPLIT 0x40000400000ull /* two pages that do not lie together */
 
 static uint8_t second_stack[16384] __attribute__((aligned(16)));
 static volatile uint32_t online, command, done, stop;
 static volatile uint64_t counter, plain_x, plain_y, seen_x;
 static volatile uint32_t result;
 static uint8_t *code;
+static volatile uint32_t *odd_counter;
 
-enum { IDLE, COUNT, ORDER, RUN_CODE, READ_SHARED, HALT };
+enum { ODD_COUNT = 20000 };
+
+enum { IDLE, COUNT, COUNT_AT, ORDER, RUN_CODE, READ_SHARED, HALT };
+
+static void count_at(void)
+{
+    for (int i = 0; i < ODD_COUNT; i++) {
+        asm volatile("lock incl %0" : "+m"(*odd_counter) : : "cc");
+    }
+}
 
 void ap_main(void)
 {
@@ -28,6 +39,9 @@ void ap_main(void)
             for (int i = 0; i < 200000; i++) {
                 asm volatile("lock incq %0" : "+m"(counter) : : "cc");
             }
+            break;
+        case COUNT_AT:
+            count_at();
             break;
         case ORDER:
             /* Stores stay in order: whoever sees y sees x (SDM 3A 8.2.2). */
@@ -127,6 +141,29 @@ void test_smp(void)
     }
     finish();
     check(counter == 400000, "locked increments of two processors add up");
+
+    uint8_t *low = alloc_page();
+    alloc_page();
+    map_page(SPLIT, (uint64_t)low, PTE_P | PTE_W);
+    map_page(SPLIT + 4096, (uint64_t)alloc_page(), PTE_P | PTE_W);
+    odd_counter = (volatile uint32_t *)(SPLIT + 4094);
+    *odd_counter = 65536 - ODD_COUNT; /* a carry between the pages on the way */
+    begin(COUNT_AT);
+    count_at();
+    finish();
+    check(*odd_counter == 65536 + ODD_COUNT, "so they do across two pages");
+
+    code = alloc_page();
+    code[0] = 0xc3;
+    ((void (*)(void))(uint64_t)code)();
+    odd_counter = (volatile uint32_t *)(code + 4);
+    begin(COUNT_AT);
+    for (int i = 0; i < ODD_COUNT; i++) {
+        asm volatile("lock incl %0" : "+m"(*odd_counter) : : "cc");
+        ((void (*)(void))(uint64_t)code)();
+    }
+    finish();
+    check(*odd_counter == 2 * ODD_COUNT, "and next to code that runs");
 
     bool ordered = true;
     uint64_t y = 0;

@@ -1,36 +1,22 @@
 /*
- * The code cache: translation, invalidation, starting anew.
- *
- * Code memory is one memfd mapped twice, writable and executable (W^X). Blocks are laid down one
- * behind the other, and their parts that seldom run likewise in an area of their own; when one is
- * full, every vCPU leaves generated code and the slow paths it called, and all of it starts anew.
+ * The code cache: translation and invalidation.
  *
  * Translating bytes of a page that has no code yet: first its code bit is set, then every vCPU's
  * TLB stops writing to it unnoticed, only then are its bytes read. So a write is either seen by the
  * translation or finds the bit.
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "accel/tcg/code_int.h"
 #include "accel/tcg/dump.h"
-#include "accel/tcg/loop.h"
 #include "core/machine.h"
 #include "core/safepoint.h"
 #include "target-x86/translate.h"
 #include "util/keyval.h"
 
-enum { MAX_INSNS = 48, BLOCK_ROOM = 64 * 1024, MIN_BLOCK = 32 };
-
-static size_t round_up(size_t n, size_t unit)
-{
-    return (n + unit - 1) / unit * unit;
-}
+enum { MAX_INSNS = 48 };
 
 /* ---- pages ---- */
 
@@ -166,7 +152,7 @@ static void page_refresh(TcgAccel *a, uint64_t page)
     }
 }
 
-static void block_remove(TcgAccel *a, Block *b)
+void code_block_remove(TcgAccel *a, Block *b)
 {
     uint64_t page = b->ram_addr >> 12;
 
@@ -192,7 +178,7 @@ static void invalidate_in_page(TcgAccel *a, uint64_t page, unsigned start, unsig
         for (int i = 0; i < 3; i++) {
             unsigned s, e;
             if (block_range(b, i, page, &s, &e) && s < end && start < e) {
-                block_remove(a, b);
+                code_block_remove(a, b);
                 break;
             }
         }
@@ -225,19 +211,13 @@ static void block_publish(TcgAccel *a, Block *b)
         atomic_store(&p->lines, atomic_load(&p->lines) | block_lines(b, pages[i]));
     }
     code_table_insert(a, b);
-    a->blocks[a->block_count] = b;
-    atomic_fetch_add(&a->block_count, 1);
     a->translated++;
 }
 
 static void block_set_code(TcgAccel *a, Block *b, const HostCode *code)
 {
-    uint8_t *hot = a->rw + a->used;
+    uint8_t *hot = code_room_take(a, b, code);
 
-    b->code = a->rx + a->used;
-    b->code_size = code->size;
-    b->cold = a->rx + a->cold_used;
-    b->cold_size = code->cold_size;
     atomic_store(&b->entry, (const void *)(uintptr_t)(b->code + code->entry_saved));
     b->entry_host = (const void *)(uintptr_t)(b->code + code->entry_host);
     b->edge_count = code->edge_count;
@@ -255,8 +235,6 @@ static void block_set_code(TcgAccel *a, Block *b, const HostCode *code)
         };
         memcpy(&e->unlinked_rel, e->patch_rw, 4);
     }
-    a->used += round_up(code->size, CODE_ALIGN);
-    a->cold_used += round_up(code->cold_size, CODE_ALIGN);
     b->fault_count = (uint16_t)code->fault_count;
     b->faults = g_memdup2(code->faults, sizeof(HostFault) * (size_t)code->fault_count);
 }
@@ -309,110 +287,12 @@ static Block *block_build(TcgCpu *c, uint64_t ram_addr, uint32_t mode, uint64_t 
     }
     uint64_t ids[HOST_MAX_EDGES] = {(uint64_t)(uintptr_t)&b->edges[0],
                                     (uint64_t)(uintptr_t)&b->edges[1]};
-    HostBuf buf = {
-        .hot = a->rw + a->used,
-        .hot_size = BLOCK_ROOM,
-        .cold = a->rw + a->cold_used,
-        .cold_size = BLOCK_ROOM,
-    };
+    HostBuf buf = code_room(a);
     bool ok = host_emit_block(&a->layout, &ir, &buf, ids, &code);
     g_assert(ok);
     block_set_code(a, b, &code);
     dump_block(a, &req, &ir, b);
     return b;
-}
-
-/* ---- starting anew ---- */
-
-/* Forgets what of PAGE is translated. */
-static void page_forget(TcgAccel *a, uint64_t page)
-{
-    PageCode *p = page_get(a, page);
-
-    p->first = NULL;
-    atomic_store(&p->lines, 0);
-    page_unprotect(page);
-}
-
-static void flush(TcgAccel *a)
-{
-    Machine *m = a->accel.machine;
-
-    pthread_mutex_lock(&a->lock); /* DMA invalidates from threads that are no vCPUs */
-    for (size_t i = 0; i < a->block_count; i++) {
-        page_forget(a, a->blocks[i]->ram_addr >> 12);
-        if (a->blocks[i]->page2 != NO_RAM_ADDR) {
-            page_forget(a, a->blocks[i]->page2 >> 12);
-        }
-    }
-    for (size_t i = 0; i < a->block_count; i++) {
-        g_free(a->blocks[i]->faults);
-        g_free(a->blocks[i]);
-    }
-    atomic_store(&a->block_count, 0);
-    code_table_fini(a);
-    code_table_init(a);
-    for (int i = 0; i < m->cpu_count; i++) {
-        TcgCpu *c = (TcgCpu *)m->cpus[i];
-        memset(c->jc, 0xff, sizeof c->jc);
-        c->running = NULL;
-    }
-    a->used = a->first_block;
-    a->cold_used = a->first_cold;
-    a->flushes++;
-    pthread_mutex_unlock(&a->lock);
-}
-
-static bool cache_is_full(TcgAccel *a)
-{
-    return a->used + BLOCK_ROOM > a->first_cold || a->cold_used + BLOCK_ROOM > a->size ||
-           a->block_count == a->blocks_room;
-}
-
-/*
- * In an exclusive section, so every vCPU is at a safe point. One whose IN_CODE is set may be in a
- * slow path there and return into code: it is asked to leave, and nothing happens yet. As nobody
- * enters while FLUSH_WANTED is set, all are out in the end.
- */
-static void try_flush(void *opaque)
-{
-    TcgAccel *a = opaque;
-    Machine *m = a->accel.machine;
-    bool any = false;
-
-    if (!atomic_load(&a->flush_wanted)) {
-        return; /* another vCPU has done it */
-    }
-    for (int i = 0; i < m->cpu_count; i++) {
-        TcgCpu *c = (TcgCpu *)m->cpus[i];
-        if (atomic_load(&c->in_code)) {
-            atomic_store(&c->poll, 1);
-            any = true;
-        }
-    }
-    if (!any) {
-        flush(a);
-        atomic_store(&a->flush_wanted, false);
-    }
-}
-
-/*
- * The last vCPU to come here finds the others out and flushes; but the one that was missing may
- * have halted or been stopped instead, so the others look again after a while.
- */
-void code_flush_wanted(TcgAccel *a)
-{
-    static const struct timespec pause = {.tv_nsec = 200000};
-
-    for (;;) {
-        safepoint_exclusive(try_flush, a);
-        if (!atomic_load(&a->flush_wanted)) {
-            break;
-        }
-        safepoint_offline();
-        nanosleep(&pause, NULL);
-        safepoint_online();
-    }
 }
 
 Block *code_translate(TcgCpu *c, uint64_t ram_addr, uint32_t mode, uint64_t page2)
@@ -426,17 +306,14 @@ Block *code_translate(TcgCpu *c, uint64_t ram_addr, uint32_t mode, uint64_t page
             page_protect(page2);
         }
         pthread_mutex_lock(&a->lock);
-        bool full = cache_is_full(a);
-        if (!full && is_protected_addr(ram_addr) &&
+        bool room = code_room_ready(a);
+        if (room && is_protected_addr(ram_addr) &&
             (page2 == NO_RAM_ADDR || is_protected_addr(page2))) {
             break;
         }
-        if (full) {
-            atomic_store(&a->flush_wanted, true);
-        }
         pthread_mutex_unlock(&a->lock);
-        if (full) {
-            code_flush_wanted(a);
+        if (!room) {
+            code_make_room(a);
         }
     }
     b = code_find(a, ram_addr, mode, page2);
@@ -450,46 +327,10 @@ Block *code_translate(TcgCpu *c, uint64_t ram_addr, uint32_t mode, uint64_t page
     return b;
 }
 
-/* ---- look-up by host address ---- */
-
-Block *code_block_at(TcgAccel *a, uint64_t pc)
-{
-    size_t low = 0, high = atomic_load(&a->block_count);
-    bool cold = pc >= a->rx + a->first_cold;
-
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        Block *b = a->blocks[mid];
-        uint64_t start = cold ? b->cold : b->code;
-        if (pc < start) {
-            high = mid;
-        } else if (pc < start + (cold ? b->cold_size : b->code_size)) {
-            return b;
-        } else {
-            low = mid + 1;
-        }
-    }
-    return NULL;
-}
-
-void code_print_info(TcgAccel *a, GString *out)
-{
-    g_string_append_printf(out,
-                           "code cache: %zu of %zu bytes used, %zu of %zu for what seldom "
-                           "runs\nblocks: %zu\ntranslated: %" PRIu64 "\ninvalidated: %" PRIu64
-                           "\nlinks made: %" PRIu64 "\nflushes: %" PRIu64 "\n",
-                           a->used, a->first_cold, a->cold_used - a->first_cold,
-                           a->size - a->first_cold, a->block_count, a->translated, a->invalidated,
-                           a->linked, a->flushes);
-}
-
 /* ---- start and end ---- */
 
 bool code_init(TcgAccel *a, GError **err)
 {
-    static const HostCallbacks callbacks = {tcg_mem_slow, tcg_mem_commit, tcg_call_helper,
-                                            tcg_call_helper_end};
-
     uint64_t max = PAGES_MAX * GUEST_PAGE_SIZE - OTHER_RAM;
 
     if (a->accel.machine && a->accel.machine->ram_size > max) {
@@ -499,32 +340,11 @@ bool code_init(TcgAccel *a, GError **err)
                       a->accel.machine->ram_size >> 20, max >> 20);
         return false;
     }
-    a->size = a->tb_size;
-    a->fd = memfd_create("translated code", MFD_CLOEXEC);
-    if (a->fd < 0 || ftruncate(a->fd, (off_t)a->size) < 0) {
-        emu_set_error(err, "code cache of %zu bytes: %s", a->size, g_strerror(errno));
+    if (!code_room_init(a, err)) {
         return false;
     }
-    a->rw = mmap(NULL, a->size, PROT_READ | PROT_WRITE, MAP_SHARED, a->fd, 0);
-    void *rx = mmap(NULL, a->size, PROT_READ | PROT_EXEC, MAP_SHARED, a->fd, 0);
-    if (a->rw == MAP_FAILED || rx == MAP_FAILED) {
-        emu_set_error(err, "code cache: %s", g_strerror(errno));
-        return false;
-    }
-    a->rx = (uint64_t)(uintptr_t)rx;
-    a->used = host_emit_thunks(&a->layout, &callbacks, a->rw, 4096, a->rx, &a->thunks);
-    g_assert(a->used);
-    a->used = a->first_block = round_up(a->used, 4096);
-    a->cold_used = a->first_cold = round_up(a->size / 5 * 2, 4096);
     code_table_init(a);
     a->pages = g_malloc0(sizeof(*a->pages) * PAGES_TOP);
-    a->blocks_room = a->size / MIN_BLOCK;
-    a->blocks = mmap(NULL, a->blocks_room * sizeof(*a->blocks), PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (a->blocks == MAP_FAILED) {
-        emu_set_error(err, "list of translated blocks: %s", g_strerror(errno));
-        return false;
-    }
     pthread_mutex_init(&a->lock, NULL);
     return true;
 }
@@ -532,9 +352,6 @@ bool code_init(TcgAccel *a, GError **err)
 void code_fini(TcgAccel *a)
 {
     code_table_fini(a);
-    munmap(a->rw, a->size);
-    munmap((void *)(uintptr_t)a->rx, a->size);
-    munmap(a->blocks, a->blocks_room * sizeof(*a->blocks));
-    close(a->fd);
+    code_room_fini(a);
     pthread_mutex_destroy(&a->lock);
 }

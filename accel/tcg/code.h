@@ -72,9 +72,9 @@ bool tcg_code_written(TcgCpu *c, uint64_t ram_addr, uint64_t len);
 /* Translates (not GPR-only: call through exec_call_c). NULL: the instruction straddles and PAGE2 is
  * NO_RAM_ADDR. */
 Block *code_translate(TcgCpu *c, uint64_t ram_addr, uint32_t mode, uint64_t page2);
-/* The cache is full and is to be emptied: waits until that is done. Outside generated code; blocks
- * and edges that were known before are gone afterwards. Not GPR-only. */
-void code_flush_wanted(TcgAccel *a);
+/* Room is wanted for code: waits until a segment of the cache was emptied. Outside generated code;
+ * blocks and edges that were known before may be gone afterwards. Not GPR-only. */
+void code_make_room(TcgAccel *a);
 /* Links EDGE to TO unless one of them is dead. Not GPR-only. */
 void code_link(TcgAccel *a, Edge *edge, Block *to);
 

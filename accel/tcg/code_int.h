@@ -21,9 +21,25 @@ void code_table_init(TcgAccel *a);
 void code_table_fini(TcgAccel *a);
 void code_table_insert(TcgAccel *a, Block *b);
 void code_table_remove(TcgAccel *a, Block *b);
+void code_table_trim(TcgAccel *a); /* frees the smaller ones: no vCPU may be reading */
 
 /* code_link.c */
 void code_unlink(Edge *e); /* unless it is not linked */
+uint64_t code_edge_target(const Edge *e);
+
+/* code.c */
+void code_block_remove(TcgAccel *a, Block *b);
+
+/* code_room.c; under the code lock but for init, fini and code_make_room() */
+bool code_room_init(TcgAccel *a, GError **err); /* also the thunks */
+void code_room_fini(TcgAccel *a);
+/* There is room for one more block; false: code_make_room() must be called first. */
+bool code_room_ready(TcgAccel *a);
+HostBuf code_room(TcgAccel *a);
+/* CODE was emitted there and belongs to B: sets B's addresses; its writable view. */
+uint8_t *code_room_take(TcgAccel *a, Block *b, const HostCode *code);
+/* Emits LINK, of which only rx is not filled in; where it runs, or 0 when there is no room. */
+uint64_t code_room_link(TcgAccel *a, HostLink *link);
 
 enum { KEY_FREE, KEY_GONE };
 

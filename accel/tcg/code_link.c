@@ -3,18 +3,22 @@
  *
  * An edge is one aligned rel32 that leads to its target's entry, to a link that checks first
  * whether the target's page is where it was (tcg/host.h), or back to its own stub. It is changed by
- * one store, so other vCPUs may be running it. Links of edges that were undone stay until the cache
- * starts anew.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * one store, so other vCPUs may be running it. Links of edges that were undone stay until their
+ * segment is evicted. SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "accel/tcg/code_int.h"
-
-enum { LINK_ROOM = 256 };
 
 static void edge_set(Edge *e, uint64_t target)
 {
     __atomic_store_n((int32_t *)(void *)e->patch_rw, (int32_t)(target - (e->patch_rx + 4)),
                      __ATOMIC_RELEASE);
+}
+
+uint64_t code_edge_target(const Edge *e)
+{
+    return e->patch_rx + 4 +
+           (uint64_t)(int64_t)__atomic_load_n((const int32_t *)(const void *)e->patch_rw,
+                                              __ATOMIC_RELAXED);
 }
 
 void code_unlink(Edge *e)
@@ -42,18 +46,12 @@ static uint64_t make_link(TcgAccel *a, const Edge *e, const Block *to, uint64_t 
         .flags_host = e->flags_host,
         .poll = e->backward,
         .to = entry,
-        .rx = a->rx + a->used,
     };
-    size_t size;
 
-    if (!exec_has_tag(page) || a->used + LINK_ROOM > a->first_cold ||
-        (size_t)(uint32_t)(e->target & 0xfff) != (to->ram_addr & 0xfff)) {
+    if (!exec_has_tag(page) || (uint64_t)(e->target & 0xfff) != (to->ram_addr & 0xfff)) {
         return 0;
     }
-    size = host_emit_link(&a->layout, &link, a->rw + a->used, LINK_ROOM);
-    g_assert(size);
-    a->used += (size + CODE_ALIGN - 1) / CODE_ALIGN * CODE_ALIGN;
-    return link.rx;
+    return code_room_link(a, &link);
 }
 
 void code_link(TcgAccel *a, Edge *e, Block *to)

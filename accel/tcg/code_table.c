@@ -73,6 +73,14 @@ void code_table_remove(TcgAccel *a, Block *b)
     atomic_store(&t->slot[i].key, KEY_GONE);
 }
 
+void code_table_trim(TcgAccel *a)
+{
+    CodeTable *t = atomic_load(&a->table);
+
+    table_free(t->smaller);
+    t->smaller = NULL;
+}
+
 void code_table_init(TcgAccel *a)
 {
     atomic_store(&a->table, table_new(TABLE_MIN));

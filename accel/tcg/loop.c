@@ -416,10 +416,10 @@ static uint64_t link_thunk(X86Cpu *cpu, uint64_t a, uint64_t b)
     return 0;
 }
 
-static uint64_t flush_thunk(X86Cpu *cpu, uint64_t a, uint64_t b)
+static uint64_t room_thunk(X86Cpu *cpu, uint64_t a, uint64_t b)
 {
     (void)a, (void)b;
-    code_flush_wanted(tcg_cpu(cpu)->accel);
+    code_make_room(tcg_cpu(cpu)->accel);
     return 0;
 }
 
@@ -496,7 +496,7 @@ int tcg_loop(TcgCpu *c)
 {
     X86State *st = &c->x.st;
     Edge *edge = NULL;
-    uint64_t reason = EXIT_NEXT, flushes = c->accel->flushes;
+    uint64_t reason = EXIT_NEXT, evictions = c->accel->evictions;
 
     if (st->exc_pending && deliver_pending(c) == EXIT_TRIPLE) {
         return TCG_LOOP_TRIPLE;
@@ -516,8 +516,8 @@ int tcg_loop(TcgCpu *c)
                 edge = NULL;
             }
         }
-        if (atomic_load_explicit(&c->accel->flush_wanted, memory_order_relaxed)) {
-            exec_call_c(flush_thunk, &c->x, 0, 0);
+        if (atomic_load_explicit(&c->accel->room_wanted, memory_order_relaxed)) {
+            exec_call_c(room_thunk, &c->x, 0, 0);
         }
         bool tf = st->rflags & FLAG_TF, one = tf || st->int_shadow;
         uint32_t mode = c->mode | (one ? MODE_ONE : 0);
@@ -529,8 +529,8 @@ int tcg_loop(TcgCpu *c)
             edge = NULL;
             continue;
         }
-        if (flushes != c->accel->flushes) {
-            flushes = c->accel->flushes; /* the edge is gone with its block */
+        if (evictions != c->accel->evictions) {
+            evictions = c->accel->evictions; /* the edge is gone with its block */
             edge = NULL;
         }
         if (edge && !one && b->page2 == NO_RAM_ADDR && !log_enabled(LOG_NOCHAIN)) {

@@ -34,6 +34,17 @@ typedef struct PageLeaf {
     PageCode *_Atomic page[1 << 12];
 } PageLeaf;
 
+enum { CODE_SEGMENTS = 16 };
+
+/* A part of code memory that is emptied as one: offsets from its start. */
+typedef struct CodeSegment {
+    size_t first, used, end;
+    size_t cold_first, cold_used, cold_end;
+    Block **blocks; /* in order of their code; room for as many as can be */
+    size_t room;
+    _Atomic size_t count; /* read without the lock by signal handlers */
+} CodeSegment;
+
 struct TcgAccel {
     Accel accel;      /* first */
     uint64_t tb_size; /* property: MiB of code cache */
@@ -45,16 +56,15 @@ struct TcgAccel {
     int fd;
     uint8_t *rw; /* writable view */
     uint64_t rx; /* executable view */
-    size_t size, used, first_block, cold_used, first_cold;
+    size_t size;
+    CodeSegment segment[CODE_SEGMENTS];
+    unsigned segment_count, current;
     CodeTable *_Atomic table;
     PageLeaf **pages; /* by RAM page number, two levels */
-    Block **blocks;   /* all, in order of their code; room for as many as can be */
-    size_t blocks_room;
-    _Atomic size_t block_count; /* read without the lock by signal handlers */
-    uint64_t translated, invalidated, linked, flushes;
+    uint64_t translated, invalidated, linked, evictions;
 
-    uint64_t stopped_tsc;      /* the host's TSC when the machine stopped; 0: it has not run yet */
-    _Atomic bool flush_wanted; /* vCPUs stay out of generated code until it is emptied */
+    uint64_t stopped_tsc;     /* the host's TSC when the machine stopped; 0: it has not run yet */
+    _Atomic bool room_wanted; /* vCPUs stay out of generated code until there is some */
 };
 
 static inline TcgAccel *tcg_accel(TcgCpu *c)

@@ -38,7 +38,7 @@ def time_stands(guest):
 
 def small_cache(guest):
     guest.expect(r"COMMAND-STATUS=0")
-    flushes = int(re.search(r"flushes: (\d+)", guest.monitor("info jit")).group(1))
+    flushes = int(re.search(r"segments evicted: (\d+)", guest.monitor("info jit")).group(1))
     if flushes < 5:
         raise console.Failure("the cache was emptied %d times only" % flushes)
     guest.expect(r"INIT-DONE")

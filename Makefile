@@ -237,8 +237,8 @@ fuzz-run: $(FUZZERS)
 	@for f in $(FUZZERS); do $$f --seconds $(FUZZ_SECONDS) || exit 1; done
 
 format:
-	clang-format -i $(HEADERS) $(filter %.c,$(LIB_SRC) $(MAINS) $(TEST_SRC)) \
-	    $(shell find tests -name '*.h' ! -name '*.inc.h')
+	clang-format -i $(HEADERS) $(filter %.c,$(LIB_SRC) $(MAINS)) \
+	    $(shell find tests -name '*.[ch]' ! -name '*.inc.h')
 
 clean:
 	rm -rf build/obj build/guest-obj build/tests build/*.a build/emu-* build/flags build/sources build-asan

@@ -6,7 +6,7 @@
 #include "tests/guest/kernel/kernel.h"
 
 #define SHARED 0x40000000000ull
-#define SPLIT 0x40000400000ull /* two pages that do not lie together */
+#define SPLIT  0x40000400000ull /* two pages that do not lie together */
 
 static uint8_t second_stack[16384] __attribute__((aligned(16)));
 static volatile uint32_t online, command, done, stop;

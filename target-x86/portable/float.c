@@ -152,6 +152,14 @@ static FloatNum overflow(FloatEnv *env, const FloatFormat *f, bool sign)
                       .sig = UINT64_MAX << (64 - f->precision)};
 }
 
+/* What is still out of range after the x87's adjustment. */
+static FloatNum massive(FloatEnv *env, const FloatFormat *f, bool sign, int exp)
+{
+    env->flags |= FLOAT_P;
+    env->up = exp > f->emax;
+    return exp > f->emax ? float_inf(sign) : float_zero(sign);
+}
+
 /* The x87's exponent adjustment of unmasked overflow and underflow (SDM 1 8.5.4, 8.5.5). */
 enum { X87_ADJUST = 24576 };
 
@@ -183,6 +191,9 @@ FloatNum float_round(FloatEnv *env, const FloatFormat *f, bool sign, int exp, u1
             round_sig(env->rounding, sign, f->precision, &rounded, &inexact, &up);
             env->flags |= inexact ? FLOAT_U : 0;
         }
+    }
+    if (env->x87 && (rounded_exp > f->emax || rounded_exp < f->emin)) {
+        return massive(env, f, sign, rounded_exp);
     }
     env->flags |= inexact ? FLOAT_P : 0;
     env->up = up;

@@ -33,7 +33,7 @@ typedef struct PortableEntry {
 /* Each ends with a NULL name. */
 extern const PortableEntry portable_alu[], portable_shift[], portable_bits[], portable_move[],
     portable_lanes[], portable_shuffle[], portable_vec_move[], portable_crypto[], portable_text[],
-    portable_sse_float[], portable_sse_convert[];
+    portable_sse_float[], portable_sse_convert[], portable_x87[], portable_x87_arith[];
 
 /* ---- operands ---- */
 

@@ -11,9 +11,9 @@
 G_STATIC_ASSERT(G_BYTE_ORDER == G_LITTLE_ENDIAN); /* lanes of X86Vec, operands in memory */
 
 static const PortableEntry *const families[] = {
-    portable_alu,   portable_shift,     portable_bits,        portable_move,
-    portable_lanes, portable_shuffle,   portable_vec_move,    portable_crypto,
-    portable_text,  portable_sse_float, portable_sse_convert,
+    portable_alu,         portable_shift,    portable_bits,      portable_move, portable_lanes,
+    portable_shuffle,     portable_vec_move, portable_crypto,    portable_text, portable_sse_float,
+    portable_sse_convert, portable_x87,      portable_x87_arith,
 };
 
 /* By mnemonic; read-only once made. */

@@ -113,6 +113,9 @@ void virtio_set_features(VirtioDevice *vdev, uint64_t features)
 {
     if (!(vdev->status & VIRTIO_STATUS_FEATURES_OK)) {
         vdev->accepted = features;
+        if (vdev->ops->features_set) {
+            vdev->ops->features_set(vdev);
+        }
     }
 }
 
@@ -187,7 +190,7 @@ void virtio_notify_queue(VirtioDevice *vdev, uint32_t index)
 /* ---- saved state ---- */
 
 static const StateField queue_fields[] = {
-    STATE_FIELD_UINT_MAX(VirtQueue, size, VIRTIO_QUEUE_SIZE_MAX),
+    STATE_FIELD_UINT(VirtQueue, size),
     STATE_FIELD_UINT(VirtQueue, vector),
     STATE_FIELD_UINT_MAX(VirtQueue, enabled, 1),
     STATE_FIELD_UINT(VirtQueue, desc),
@@ -207,7 +210,8 @@ static bool queue_post_load(void *opaque, uint32_t version, GError **err)
 
     (void)version;
     q->in_flight = 0;
-    if (q->size > q->size_max || (q->size & (q->size - 1)) || (q->enabled && !q->size)) {
+    /* Until the queue is enabled its size is whatever the driver wrote. */
+    if (q->enabled && (q->size > q->size_max || (q->size & (q->size - 1)) || !q->size)) {
         emu_set_error(err, "virtqueue %u: size %u is no power of two up to %u", q->index, q->size,
                       q->size_max);
         q->enabled = 0;

@@ -26,6 +26,7 @@ enum {
     VIRTIO_CONFIG_MAX = 128,
     VIRTIO_NO_VECTOR = 0xffff,
 
+    VIRTIO_ID_NET = 1,
     VIRTIO_ID_BLOCK = 2,
     VIRTIO_ID_RNG = 4,
 
@@ -58,6 +59,8 @@ typedef struct VirtioOps {
     void (*set_config)(VirtioDevice *vdev, const uint8_t *config, uint32_t offset, uint32_t len);
     /* Buffers are available in QUEUE. */
     void (*handle_queue)(VirtioDevice *vdev, VirtQueue *queue);
+    /* The driver has chosen features (vdev->accepted). NULL: nobody cares. */
+    void (*features_set)(VirtioDevice *vdev);
     /* Reset, before the core forgets the queues: no element is to be in flight afterwards. */
     void (*reset)(VirtioDevice *vdev);
 } VirtioOps;
@@ -146,6 +149,10 @@ VirtElem *virtq_pop(VirtQueue *q);
 void *virtq_pop_sized(VirtQueue *q, size_t size);
 /* Gives ELEM back with WRITTEN bytes of its in buffers filled, and frees it. Does not interrupt. */
 void virtq_push(VirtQueue *q, VirtElem *elem, uint32_t written);
+/* The same for several chains that together hold one message, which the driver is to see at once
+ * (2.7.8.2): FILL each with N from 0 on, then FLUSH their number. */
+void virtq_fill(VirtQueue *q, VirtElem *elem, uint32_t written, uint16_t n);
+void virtq_flush(VirtQueue *q, uint16_t count);
 /* LEN bytes at HOST were written, outside of what ELEM's in buffers hold when it is pushed. */
 void virtq_written(VirtQueue *q, void *host, uint64_t len);
 /* Frees ELEM without giving it back: after a reset. */

@@ -328,9 +328,10 @@ void virtq_unpop(VirtQueue *q, VirtElem *elem)
     virtq_drop(q, elem);
 }
 
-void virtq_push(VirtQueue *q, VirtElem *elem, uint32_t written)
+void virtq_fill(VirtQueue *q, VirtElem *elem, uint32_t written, uint16_t n)
 {
-    uint64_t addr = q->used + 4 + 8ull * (q->used_index & (q->size - 1u));
+    uint16_t index = (uint16_t)(q->used_index + n);
+    uint64_t addr = q->used + 4 + 8ull * (index & (q->size - 1u));
     const uint32_t entry[2] = {GUINT32_TO_LE(elem->head), GUINT32_TO_LE(written)};
     void *p = q->vdev->broken ? NULL : ring_map(q, addr, sizeof(entry), true);
 
@@ -338,13 +339,26 @@ void virtq_push(VirtQueue *q, VirtElem *elem, uint32_t written)
     if (p) {
         memcpy(p, entry, sizeof(entry));
         address_space_unmap(q->vdev->transport->dma(q->vdev), p, sizeof(entry), true);
-        q->used_index++;
-        store16(q, q->used + 2, q->used_index); /* release: the entry and the data come first */
-        if ((uint16_t)(q->used_index - q->signalled) > q->size) {
-            q->signalled_valid = 0; /* wrapped without an interrupt: the comparison means nothing */
-        }
     }
     virtq_drop(q, elem);
+}
+
+void virtq_flush(VirtQueue *q, uint16_t count)
+{
+    if (q->vdev->broken) {
+        return;
+    }
+    q->used_index = (uint16_t)(q->used_index + count);
+    store16(q, q->used + 2, q->used_index); /* release: the entries and the data come first */
+    if ((uint16_t)(q->used_index - q->signalled) > q->size) {
+        q->signalled_valid = 0; /* wrapped without an interrupt: the comparison means nothing */
+    }
+}
+
+void virtq_push(VirtQueue *q, VirtElem *elem, uint32_t written)
+{
+    virtq_fill(q, elem, written, 0);
+    virtq_flush(q, 1);
 }
 
 static bool wants_interrupt(VirtQueue *q)

@@ -12,6 +12,7 @@
 #include "hw/intc/cpu_pic.h"
 #include "hw/intc/i8259.h"
 #include "hw/intc/ioapic.h"
+#include "hw/net/e1000.h"
 #include "hw/pc/debug_ports.h"
 #include "hw/pc/fw_cfg.h"
 #include "hw/pc/i440fx.h"
@@ -22,6 +23,7 @@
 #include "hw/timer/i8254.h"
 #include "hw/timer/mc146818.h"
 #include "hw/virtio/virtio_blk.h"
+#include "hw/virtio/virtio_net.h"
 #include "hw/virtio/virtio_rng.h"
 
 const DeviceClass *const hw_classes[] = {
@@ -35,6 +37,7 @@ const DeviceClass *const hw_classes[] = {
     &cpu_pic_class,
     &i8259_class,
     &ioapic_class,
+    &e1000_class,
     &fw_cfg_class,
     &i440fx_host_class,
     &i440fx_class,
@@ -49,6 +52,9 @@ const DeviceClass *const hw_classes[] = {
     &virtio_blk_pci_class,
     &virtio_blk_pci_transitional_class,
     &virtio_blk_pci_non_transitional_class,
+    &virtio_net_pci_class,
+    &virtio_net_pci_transitional_class,
+    &virtio_net_pci_non_transitional_class,
     &virtio_rng_pci_class,
     &virtio_rng_pci_transitional_class,
     &virtio_rng_pci_non_transitional_class,

@@ -6,6 +6,7 @@
 
 #include "block/options.h"
 #include "monitor/monitor_int.h"
+#include "net/net.h"
 #include "ui/console.h"
 #include "util/keyval.h"
 #include "util/log.h"
@@ -180,7 +181,54 @@ static bool hmp_ringbuf_write(Monitor *mon, HmpArgs *args, GError **err)
     return chardev_ringbuf_write(id, data, strlen(data), err);
 }
 
+static bool hmp_set_link(Monitor *mon, HmpArgs *args, GError **err)
+{
+    g_autofree char *name = args_word(args, "the name of a network card or back end", err);
+    g_autofree char *state = name ? args_word(args, "'on' or 'off'", err) : NULL;
+    bool up;
+
+    (void)mon;
+    if (state && !parse_bool(state, &up)) {
+        emu_set_error(err, "'%s' is neither 'on' nor 'off'", state);
+        return false;
+    }
+    return state && net_set_link(name, up, err);
+}
+
+static bool hmp_announce_self(Monitor *mon, HmpArgs *args, GError **err)
+{
+    (void)mon;
+    (void)args;
+    (void)err;
+    net_announce();
+    return true;
+}
+
+#ifdef CONFIG_SLIRP
+/* [NETDEV] RULE */
+static bool hostfwd(HmpArgs *args, bool add, GError **err)
+{
+    g_autofree char *first = args_word(args, "a rule", err);
+    g_autofree char *second = first && !args_end(args) ? args_word(args, "a rule", err) : NULL;
+
+    return first && net_hostfwd(second ? first : NULL, second ? second : first, add, err);
+}
+
+static bool hmp_hostfwd_add(Monitor *mon, HmpArgs *args, GError **err)
+{
+    (void)mon;
+    return hostfwd(args, true, err);
+}
+
+static bool hmp_hostfwd_remove(Monitor *mon, HmpArgs *args, GError **err)
+{
+    (void)mon;
+    return hostfwd(args, false, err);
+}
+#endif
+
 const HmpCommand hmp_commands[] = {
+    {"announce_self", NULL, "", "tell the network where its cards are", hmp_announce_self},
     {"change", NULL, "DRIVE FILE", "put another medium into a removable drive", hmp_change},
     {"cont", "c", "", "let the machine run", hmp_cont},
     {"cpu", NULL, "N", "make CPU N the one that commands speak of", hmp_cpu},
@@ -188,6 +236,12 @@ const HmpCommand hmp_commands[] = {
      hmp_eject},
     {"gva2gpa", NULL, "ADDR", "physical address of a linear address", hmp_gva2gpa},
     {"help", "?", "[COMMAND]", "list the commands", hmp_help},
+#ifdef CONFIG_SLIRP
+    {"hostfwd_add", NULL, "[NETDEV] [tcp|udp]:[HOSTADDR]:HOSTPORT-[GUESTADDR]:GUESTPORT",
+     "forward a port of the host into a user-mode network", hmp_hostfwd_add},
+    {"hostfwd_remove", NULL, "[NETDEV] [tcp|udp]:[HOSTADDR]:HOSTPORT", "end that",
+     hmp_hostfwd_remove},
+#endif
     {"i", NULL, "/FMT PORT", "read a port", hmp_port_in},
     {"info", NULL, "[SUBJECT]", "show part of the machine's state", hmp_info},
     {"log", NULL, "ITEM[,...]", "log these items (help lists them, none ends it)", hmp_log},
@@ -206,6 +260,7 @@ const HmpCommand hmp_commands[] = {
      hmp_screendump},
     {"sendkey", NULL, "KEYS [MS]", "press keys, as in ctrl-alt-delete, for MS milliseconds (100)",
      hmp_sendkey},
+    {"set_link", NULL, "NAME on|off", "plug a network cable in or out", hmp_set_link},
     {"stop", "s", "", "stop the machine", hmp_stop},
     {"system_powerdown", NULL, "", "press the power button", hmp_powerdown},
     {"system_reset", NULL, "", "reset the machine", hmp_reset},

@@ -11,6 +11,7 @@
 #include "hw/intc/i8259.h"
 #include "hw/intc/ioapic.h"
 #include "monitor/monitor_int.h"
+#include "net/net.h"
 #include "util/keyval.h"
 
 static void show(Monitor *mon, GString *text)
@@ -206,6 +207,30 @@ static bool info_chardev(Monitor *mon, HmpArgs *args, GError **err)
 
 /* ---- the machine ---- */
 
+static bool info_network(Monitor *mon, HmpArgs *args, GError **err)
+{
+    GString *text = g_string_new(NULL);
+
+    (void)args;
+    (void)err;
+    net_print(text);
+    show(mon, text);
+    return true;
+}
+
+#ifdef CONFIG_SLIRP
+static bool info_usernet(Monitor *mon, HmpArgs *args, GError **err)
+{
+    GString *text = g_string_new(NULL);
+
+    (void)args;
+    (void)err;
+    net_print_user(text);
+    show(mon, text);
+    return true;
+}
+#endif
+
 static bool info_status(Monitor *mon, HmpArgs *args, GError **err)
 {
     RunState state = atomic_load(&mon->machine->run_state);
@@ -274,9 +299,13 @@ const HmpCommand hmp_info_commands[] = {
     {"lapic", NULL, "", "local APICs", info_lapic},
     {"mtree", NULL, "[-f]", "memory and ports as a tree (-f: as they appear to a CPU)", info_mtree},
     {"name", NULL, "", "the machine's name", info_name},
+    {"network", NULL, "", "network cards and what they are connected to", info_network},
     {"qtree", NULL, "", "devices and buses", info_qtree},
     {"registers", NULL, "[-a | CPU]", "a CPU's registers (-a: of all CPUs)", info_registers},
     {"status", NULL, "", "whether the machine runs", info_status},
+#ifdef CONFIG_SLIRP
+    {"usernet", NULL, "", "connections of user-mode networks", info_usernet},
+#endif
     {"uuid", NULL, "", "the machine's UUID", info_uuid},
     {"version", NULL, "", "version of the emulator", info_version},
     {NULL, NULL, NULL, NULL, NULL},

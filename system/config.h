@@ -56,8 +56,10 @@ typedef struct VmConfig {
     VgaKind vga;
 
     GPtrArray *drives, *blockdevs, *chardevs, *serials, *monitors, *mons, *debugcons, *devices,
-        *globals; /* OptArg */
+        *globals, *netdevs, *nics, *objects; /* OptArg */
     bool nodefaults, nographic, display_given, no_default_serial, no_default_monitor;
+    bool net_given;   /* -netdev, -nic or -net: no default network card */
+    unsigned net_ids; /* generated so far */
     bool snapshot, no_reboot, no_shutdown, start_paused;
     bool daemonize;
     char *pidfile;

@@ -20,6 +20,7 @@ static bool (*const steps[])(Startup *s, GError **err) = {
     startup_accel,    /* 4: accelerator and CPU model */
     startup_chardevs, /* 5: character back ends and monitors */
     startup_disks,    /* 6: block nodes and drives */
+    startup_network,  /* 6: network back ends */
     startup_cpus,     /* 7: vCPUs */
     startup_board,    /* 8: the board and all devices */
     startup_signals,  /* 9: SIGINT and the like end the machine from here on */

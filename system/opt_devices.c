@@ -1,6 +1,6 @@
 /*
- * Options for what is attached to the machine: disks, devices, character back ends, display,
- * network. SPDX-License-Identifier: GPL-2.0-or-later
+ * Options for what is attached to the machine: disks, devices, character back ends, display.
+ * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <stdio.h>
 #include <string.h>
@@ -184,7 +184,7 @@ bool opt_debugcon(VmConfig *cfg, const OptionDef *def, const char *arg, GError *
     return true;
 }
 
-/* ---- display and network ---- */
+/* ---- display ---- */
 
 bool opt_vga(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err)
 {
@@ -215,16 +215,5 @@ bool opt_display(VmConfig *cfg, const OptionDef *def, const char *arg, GError **
         return false;
     }
     cfg->display_given = true;
-    return true;
-}
-
-bool opt_nic(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err)
-{
-    (void)cfg;
-    (void)def;
-    if (strcmp(arg, "none") != 0) {
-        emu_set_error(err, "'%s': network adapters are not implemented, only 'none' is", arg);
-        return false;
-    }
     return true;
 }

@@ -91,8 +91,31 @@ const OptionDef option_table[] = {
     {"echr", "CODE", "the terminal's escape character instead of Ctrl-A (0x01)", opt_echr, NULL},
 
     HEADING("Network"),
-    {"net", "none", "no network adapter", opt_nic, NULL},
-    {"nic", "none", "the same", opt_nic, NULL},
+    {"nic", "none | [type=]TYPE[,model=MODEL][,mac=ADDRESS][,OPTION=VALUE...]",
+     "a network card (default e1000; 'model=help' lists them) and what it is connected to;\n"
+     "'none': no card. Without options of this group there is one on 'user'.",
+     opt_nic, NULL},
+    {"netdev", "[type=]TYPE,id=ID[,OPTION=VALUE...]",
+     "what -device CARD,netdev=ID is connected to ('help' lists the types):\n"
+     "user  a network inside of this process: net=, host=, dhcpstart=, dns=, dnssearch=,\n"
+     "    domainname=, hostname=, restrict=on|off, ipv4=on|off, ipv6=on|off, ipv6-net=,\n"
+     "    ipv6-host=, ipv6-dns=, tftp=FOLDER, tftp-server-name=, bootfile=,\n"
+     "    hostfwd=[tcp|udp]:[HOSTADDR]:HOSTPORT-[GUESTADDR]:GUESTPORT,\n"
+     "    guestfwd=tcp:ADDRESS:PORT-cmd:COMMAND (or -unix:PATH)\n"
+     "tap  an interface of the host: ifname=, script=FILE|no, downscript=FILE|no, "
+     "vnet_hdr=on|off;\n"
+     "    or fd=N; or helper=PROGRAM,br=BRIDGE\n"
+     "bridge  the same by a helper: br=, helper=\n"
+     "stream  a stream socket: server=on|off, reconnect=SECONDS, addr.type=inet|unix|fd,\n"
+     "    addr.host=, addr.port=, addr.path=, addr.str=\n"
+     "dgram  datagrams: local.type=, remote.type=inet|unix and so on\n"
+     "socket  listen=, connect=, mcast=, udp= (with localaddr=), or fd=\n"
+     "hubport  hubid=N[,netdev=ID]",
+     opt_netdev, NULL},
+    {"net", "nic[,model=MODEL][,macaddr=ADDRESS] | TYPE[,OPTION=VALUE...] | none",
+     "a card, or a back end, on hub 0", opt_net, NULL},
+    {"object", "filter-dump,id=ID,netdev=ID,file=FILE[,maxlen=N][,queue=all|rx|tx]",
+     "write the frames of a -netdev to a file, in libpcap's format", opt_object, NULL},
 
     HEADING("Firmware and kernel"),
     {"bios", "FILE", "firmware, looked for in the folders of -L", opt_bios, NULL},
@@ -136,6 +159,7 @@ VmConfig *vm_config_new(void)
     GPtrArray **lists[] = {
         &cfg->accels,   &cfg->drives, &cfg->blockdevs, &cfg->chardevs, &cfg->serials,
         &cfg->monitors, &cfg->mons,   &cfg->debugcons, &cfg->devices,  &cfg->globals,
+        &cfg->netdevs,  &cfg->nics,   &cfg->objects,
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(lists); i++) {
@@ -152,9 +176,9 @@ VmConfig *vm_config_new(void)
 void vm_config_free(VmConfig *cfg)
 {
     GPtrArray *lists[] = {
-        cfg->accels,  cfg->drives,   cfg->blockdevs,     cfg->chardevs,
-        cfg->serials, cfg->monitors, cfg->mons,          cfg->debugcons,
-        cfg->devices, cfg->globals,  cfg->firmware_dirs,
+        cfg->accels,        cfg->drives,  cfg->blockdevs, cfg->chardevs, cfg->serials,
+        cfg->monitors,      cfg->mons,    cfg->debugcons, cfg->devices,  cfg->globals,
+        cfg->firmware_dirs, cfg->netdevs, cfg->nics,      cfg->objects,
     };
     char *strings[] = {
         cfg->machine_accel, cfg->irqchip, cfg->cpu,          cfg->boot.order, cfg->boot.once,
@@ -245,6 +269,7 @@ bool options_parse(VmConfig *cfg, int argc, char **argv, GError **err)
             return false;
         }
     }
+    opt_net_defaults(cfg);
     return true;
 }
 

@@ -57,7 +57,14 @@ bool opt_mon(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err)
 bool opt_debugcon(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err);
 bool opt_vga(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err);
 bool opt_display(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err);
+
+/* opt_net.c */
+bool opt_netdev(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err);
 bool opt_nic(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err);
+bool opt_net(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err);
+bool opt_object(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err);
+/* Without -nodefaults and without any option of the network: an e1000 on -netdev user. */
+void opt_net_defaults(VmConfig *cfg);
 
 /* opt_misc.c */
 bool opt_help(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err);

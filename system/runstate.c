@@ -13,6 +13,7 @@
 #include "core/clock.h"
 #include "core/device.h"
 #include "core/mainloop.h"
+#include "net/net.h"
 #include "system/vm.h"
 #include "target-x86/cpu.h"
 #include "util/keyval.h"
@@ -58,6 +59,7 @@ bool vm_start(Machine *m, GError **err)
     clock_vm_enable(true);
     tell_accel(m, true);
     atomic_store(&m->run_state, RUN_STATE_RUNNING);
+    net_machine_started();
     block_resume_requests();
     cpus_wake(m);
     machine_run_state_changed(m);

@@ -16,6 +16,7 @@
 #include "core/iothread.h"
 #include "hw/pc/pc.h"
 #include "monitor/monitor.h"
+#include "net/net.h"
 #include "system/firmware.h"
 #include "system/options.h"
 #include "target-x86/cpuid.h"
@@ -199,6 +200,49 @@ bool startup_disks(Startup *s, GError **err)
     return default_drives(s, err);
 }
 
+/* ---- step: network ---- */
+
+bool startup_network(Startup *s, GError **err)
+{
+    const VmConfig *cfg = s->cfg;
+
+    for (guint i = 0; i < cfg->netdevs->len; i++) {
+        const OptArg *a = g_ptr_array_index(cfg->netdevs, i);
+        if (!net_add(a->arg, err)) {
+            option_prefix_error(err, a->option);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Last of all: their files are written from now on. */
+static bool make_filters(const VmConfig *cfg, GError **err)
+{
+    for (guint i = 0; i < cfg->objects->len; i++) {
+        const OptArg *a = g_ptr_array_index(cfg->objects, i);
+        if (!net_filter_dump_add(a->arg, err)) {
+            option_prefix_error(err, a->option);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A cable that ends in the air is likely a slip of the pen. */
+static void warn_of_unconnected(void)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    net_print_unconnected(text);
+    g_auto(GStrv) lines = g_strsplit(text->str, "\n", -1);
+    for (char **l = lines; *l; l++) {
+        if (**l) {
+            fprintf(stderr, "%s: %s\n", g_get_prgname(), *l);
+        }
+    }
+}
+
 /* ---- step: CPUs ---- */
 
 bool startup_cpus(Startup *s, GError **err)
@@ -254,10 +298,17 @@ static void fill_pc_config(const Startup *s, PcConfig *pc)
 bool startup_board(Startup *s, GError **err)
 {
     PcConfig pc;
+    g_autoptr(GPtrArray) nics = devices_take_nics(s);
 
     fill_pc_config(s, &pc);
-    return pc_machine_init(&s->vm->machine, &pc, err) && devices_realize(s, err) &&
-           pc_machine_done(&s->vm->machine, err);
+    pc.nics = (Device **)nics->pdata;
+    pc.nic_count = nics->len;
+    if (!pc_machine_init(&s->vm->machine, &pc, err) || !devices_realize(s, err) ||
+        !pc_machine_done(&s->vm->machine, err) || !make_filters(s->cfg, err)) {
+        return false;
+    }
+    warn_of_unconnected();
+    return true;
 }
 
 /* ---- step: run; and the end ---- */
@@ -286,6 +337,7 @@ void startup_end(Startup *s)
     if (s->vm->machine.io_thread) {
         block_close_all();
     }
+    net_close_all();
     monitor_free_all();
     chardev_free_all();
 }

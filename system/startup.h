@@ -19,6 +19,7 @@ typedef struct Startup {
     AccelChoice *accels;
     CpuModel *model;
     GPtrArray *devices;    /* PendingDevice *: made and configured, not yet on a bus */
+    GPtrArray *nics;       /* the same: network cards of -nic, which the board realizes */
     const char *serial[4]; /* character back ends of the serial lines */
     const char *debugcon;
 } Startup;
@@ -33,6 +34,8 @@ bool startup_accel(Startup *s, GError **err);
 bool startup_chardevs(Startup *s, GError **err);
 /* Block nodes and drives. */
 bool startup_disks(Startup *s, GError **err);
+/* Network back ends and filters. */
+bool startup_network(Startup *s, GError **err);
 bool startup_cpus(Startup *s, GError **err);
 /* The board and its default devices, then those of -device. */
 bool startup_board(Startup *s, GError **err);
@@ -47,6 +50,8 @@ void startup_end(Startup *s);
 bool devices_check(Startup *s, GError **err); /* -global, -device, -debugcon */
 bool devices_realize(Startup *s, GError **err);
 bool devices_have(const Startup *s, const char *const *names); /* one of NAMES is among -device's */
+/* The board's to realize: Device *, the array to be freed, the devices not. */
+GPtrArray *devices_take_nics(Startup *s);
 void devices_free(Startup *s);
 
 /* startup_chardevs.c has startup_chardevs(). */

@@ -101,7 +101,8 @@ static bool id_is_free(Startup *s, const char *id, GError **err)
     return true;
 }
 
-static bool device_add(Startup *s, const char *option, const char *arg, GError **err)
+static bool device_add(Startup *s, GPtrArray *list, const char *option, const char *arg,
+                       GError **err)
 {
     KeyVal *kv = keyval_parse(option, arg, "driver", err);
     const char *driver = kv ? keyval_get(kv, "driver") : NULL;
@@ -116,7 +117,7 @@ static bool device_add(Startup *s, const char *option, const char *arg, GError *
         PendingDevice *p = g_new0(PendingDevice, 1);
         p->dev = device_new(&s->vm->machine, cls, id);
         p->option = option;
-        g_ptr_array_add(s->devices, p);
+        g_ptr_array_add(list, p);
         SetContext ctx = {p, err};
         ok = keyval_foreach(kv, set_property, &ctx);
     }
@@ -151,12 +152,31 @@ bool devices_check(Startup *s, GError **err)
     }
     for (guint i = 0; i < cfg->devices->len; i++) {
         const OptArg *a = g_ptr_array_index(cfg->devices, i);
-        if (!device_add(s, a->option, a->arg, err)) {
+        if (!device_add(s, s->devices, a->option, a->arg, err)) {
+            option_prefix_error(err, a->option);
+            return false;
+        }
+    }
+    s->nics = g_ptr_array_new_with_free_func(pending_free);
+    for (guint i = 0; i < cfg->nics->len; i++) {
+        const OptArg *a = g_ptr_array_index(cfg->nics, i);
+        if (!device_add(s, s->nics, a->option, a->arg, err)) {
             option_prefix_error(err, a->option);
             return false;
         }
     }
     return true;
+}
+
+GPtrArray *devices_take_nics(Startup *s)
+{
+    GPtrArray *devices = g_ptr_array_new();
+
+    for (guint i = 0; i < s->nics->len; i++) {
+        PendingDevice *p = g_ptr_array_index(s->nics, i);
+        g_ptr_array_add(devices, g_steal_pointer(&p->dev));
+    }
+    return devices;
 }
 
 bool devices_have(const Startup *s, const char *const *names)
@@ -245,7 +265,7 @@ bool devices_realize(Startup *s, GError **err)
 
     if (s->debugcon) {
         g_autofree char *arg = g_strdup_printf("isa-debugcon,chardev=%s", s->debugcon);
-        if (!device_add(s, "-debugcon", arg, err)) {
+        if (!device_add(s, s->devices, "-debugcon", arg, err)) {
             return false;
         }
     }
@@ -264,4 +284,5 @@ bool devices_realize(Startup *s, GError **err)
 void devices_free(Startup *s)
 {
     g_clear_pointer(&s->devices, g_ptr_array_unref);
+    g_clear_pointer(&s->nics, g_ptr_array_unref);
 }

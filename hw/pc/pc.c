@@ -243,6 +243,16 @@ static bool make_isa_devices(PcMachine *pc, GError **err)
            device_create(m, pc->isa, &port92_class, err, NULL) && make_serial_ports(pc, err);
 }
 
+static bool make_network_cards(PcMachine *pc, GError **err)
+{
+    for (unsigned i = 0; i < pc->cfg.nic_count; i++) {
+        if (!device_realize(pc->cfg.nics[i], pc->pci, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool pc_machine_init(Machine *m, const PcConfig *cfg, GError **err)
 {
     PcMachine *pc;
@@ -265,7 +275,7 @@ bool pc_machine_init(Machine *m, const PcConfig *cfg, GError **err)
         return false;
     }
     pc->fw = (FwCfg *)device_create(m, NULL, &fw_cfg_class, err, NULL);
-    return pc->fw && pc_drives_init(pc, err);
+    return pc->fw && make_network_cards(pc, err) && pc_drives_init(pc, err);
 }
 
 bool pc_machine_done(Machine *m, GError **err)

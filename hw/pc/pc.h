@@ -15,6 +15,8 @@
 
 #include "core/machine.h"
 
+typedef struct Device Device;
+
 typedef enum PcVga { PC_VGA_NONE, PC_VGA_STD } PcVga;
 
 enum { PC_SERIAL_MAX = 4, PC_GSIS = 24 };
@@ -35,6 +37,9 @@ typedef struct PcConfig {
     int boot_menu_wait;      /* milliseconds, -1: firmware's default */
     int boot_fail_wait;      /* milliseconds until reboot, -1: never */
     const char *boot_splash; /* BMP or JPEG file, NULL: none */
+    Device **nics;           /* made and configured: realized on the PCI bus before disks are; the
+                                machine's then, also if that fails */
+    unsigned nic_count;
 } PcConfig;
 
 void pc_config_init(PcConfig *cfg);

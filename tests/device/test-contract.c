@@ -128,8 +128,9 @@ static const uint16_t ports[] = {
     0x3f9, 0x3fa, 0x3fb, 0x3fc, 0x3fe, 0x3ff, 0x4d0, 0x4d1, 0x510, 0x511,  0x514,  0x601,  0x602,
     0x604, 0x60c, 0x60e, 0x700, 0x702, 0x703, 0x707, 0xcf8, 0xcf9, 0xc000, 0xc002, 0xc004,
 };
-static const uint32_t windows[] = {0xfee00000, 0xfec00000, 0xa0000,   0xb8000,
-                                   0xe0000000, 0xe1000000, 0xe1001000};
+static const uint32_t windows[] = {0xfee00000, 0xfec00000, 0xa0000,    0xb8000,
+                                   0xe0000000, 0xe1000000, 0xe1001000, 0xe1100000,
+                                   0xe1102000, 0xe1103000, 0xe1204000};
 
 static uint32_t random_below(uint32_t n)
 {
@@ -158,6 +159,11 @@ static void place_windows(void)
     pc_config_out(rig, 3, 0, 0x14, 0xe1000000, 4);
     pc_config_out(rig, 3, 0, 0x20, 0xe1004000, 4);
     pc_config_out(rig, 3, 0, 4, 7, 2);
+    pc_config_out(rig, 4, 0, 0x10, 0xe1100000, 4);
+    pc_config_out(rig, 4, 0, 4, 7, 2);
+    pc_config_out(rig, 5, 0, 0x14, 0xe1200000, 4);
+    pc_config_out(rig, 5, 0, 0x20, 0xe1204000, 4);
+    pc_config_out(rig, 5, 0, 4, 7, 2);
 }
 
 static void poke(void)
@@ -305,6 +311,10 @@ int main(int argc, char **argv)
     cfg.serial[0] = "com1";
     rig = pc_rig_new(&cfg);
     add("virtio-rng-pci", "PCI", NULL, NULL);
+    add("e1000", "PCI", "romfile", "");
+    add("virtio-net-pci", "PCI", "romfile", "");
+    add("virtio-net-pci-transitional", "PCI", "romfile", "");
+    add("virtio-net-pci-non-transitional", "PCI", "romfile", "");
     add("virtio-rng-pci-transitional", "PCI", NULL, NULL);
     add("virtio-rng-pci-non-transitional", "PCI", NULL, NULL);
     add("ide-cd", "IDE", "unit", "1");

@@ -5,6 +5,8 @@
 #include <glib.h>
 #include <string.h>
 
+#include "core/device.h"
+#include "hw/classes.h"
 #include "system/options.h"
 
 /* Parses LINE, words separated by blanks. NULL: refused, with *MESSAGE. */
@@ -203,14 +205,59 @@ static void test_one_bare_image_only(void)
 static void test_what_is_not_there_may_be_declined_but_not_asked_for(void)
 {
     vm_config_free(accepted("-net none -nic none -parallel none -display none -no-user-config"));
-    refused("-net user", "'user'");
-    refused("-nic user", "'user'");
     refused("-parallel stdio", "'stdio'");
     refused("-display sdl", "'sdl'");
     refused("-vga qxl", "'qxl'");
     refused("-usb", "invalid option");
-    refused("-netdev user,id=n", "invalid option");
     refused("-fda x", "invalid option");
+}
+
+static const char *kept(const GPtrArray *list, guint n)
+{
+    g_assert_cmpuint(n, <, list->len);
+    return ((const OptArg *)g_ptr_array_index(list, n))->arg;
+}
+
+static void test_a_nic_is_a_back_end_and_a_card(void)
+{
+    VmConfig *cfg = accepted("-nic tap,model=virtio,mac=52:54:00:00:00:01,ifname=t,id=x -nic user");
+
+    g_assert_cmpstr(kept(cfg->netdevs, 0), ==, "tap,id=x,ifname=t");
+    g_assert_cmpstr(kept(cfg->nics, 0), ==, "virtio-net-pci,mac=52:54:00:00:00:01,netdev=x");
+    g_assert_cmpstr(kept(cfg->netdevs, 1), ==, "user,id=#net000");
+    g_assert_cmpstr(kept(cfg->nics, 1), ==, "e1000,netdev=#net000");
+    vm_config_free(cfg);
+    refused("-nic user,model=zzz", "model=help");
+}
+
+static void test_without_network_options_there_is_a_card(void)
+{
+    VmConfig *cfg = accepted("-m 128");
+
+#ifdef CONFIG_SLIRP
+    g_assert_cmpuint(cfg->nics->len, ==, 1);
+#endif
+    vm_config_free(cfg);
+    for (const char *const *line = (const char *const[]){"-nic none", "-net none", "-nodefaults",
+                                                         "-netdev user,id=u", NULL};
+         *line; line++) {
+        cfg = accepted(*line);
+        g_assert_cmpuint(cfg->nics->len, ==, 0);
+        vm_config_free(cfg);
+    }
+}
+
+static void test_net_options_meet_at_hub_0(void)
+{
+    VmConfig *cfg = accepted("-net nic,macaddr=52:54:00:00:00:02 -net user,restrict=on");
+
+    g_assert_cmpstr(kept(cfg->netdevs, 0), ==, "hubport,id=#hub0port000,hubid=0");
+    g_assert_cmpstr(kept(cfg->nics, 0), ==, "e1000,mac=52:54:00:00:00:02,netdev=#hub0port000");
+    g_assert_cmpstr(kept(cfg->netdevs, 1), ==, "user,id=#net001,restrict=on");
+    g_assert_cmpstr(kept(cfg->netdevs, 2), ==, "hubport,id=#hub0port002,hubid=0,netdev=#net001");
+    vm_config_free(cfg);
+    refused("-net nic,colour=red", "colour");
+    refused("-object zzz,id=a", "filter-dump");
 }
 
 static void test_serial_lines_are_four_at_most(void)
@@ -301,6 +348,7 @@ static void test_every_option_with_an_argument_wants_it(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    device_class_list_set(hw_classes);
     g_test_add_func("/options/memory_size_is_mebibytes_unless_a_suffix_says_otherwise",
                     test_memory_size_is_mebibytes_unless_a_suffix_says_otherwise);
     g_test_add_func("/options/memory_size_must_be_a_positive_size",
@@ -316,6 +364,10 @@ int main(int argc, char **argv)
     g_test_add_func("/options/one_bare_image_only", test_one_bare_image_only);
     g_test_add_func("/options/what_is_not_there_may_be_declined_but_not_asked_for",
                     test_what_is_not_there_may_be_declined_but_not_asked_for);
+    g_test_add_func("/options/a_nic_is_a_back_end_and_a_card", test_a_nic_is_a_back_end_and_a_card);
+    g_test_add_func("/options/without_network_options_there_is_a_card",
+                    test_without_network_options_there_is_a_card);
+    g_test_add_func("/options/net_options_meet_at_hub_0", test_net_options_meet_at_hub_0);
     g_test_add_func("/options/serial_lines_are_four_at_most", test_serial_lines_are_four_at_most);
     g_test_add_func("/options/rtc_base_is_a_word_or_a_date", test_rtc_base_is_a_word_or_a_date);
     g_test_add_func("/options/uuid_is_stored_as_bytes", test_uuid_is_stored_as_bytes);

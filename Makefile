@@ -131,8 +131,8 @@ $(filter-out $(B)/tests/cpu-oracle,$(TESTS)) $(FUZZERS): \
 # ROM images for the tests of guests.
 STATE_ROMS := $(patsubst tests/guest/state/%.S,$(B)/tests/guest/state-%.bin,$(wildcard tests/guest/state/*.S))
 BOOT_SECTORS := $(patsubst tests/guest/boot/%.S,$(B)/tests/guest/boot-%.bin,$(wildcard tests/guest/boot/*.S))
-TEST_KERNEL := $(B)/tests/guest/kernel.bin
-tests: $(STATE_ROMS) $(BOOT_SECTORS) $(TEST_KERNEL)
+TEST_KERNELS := $(B)/tests/guest/kernel.bin $(B)/tests/guest/kernel32.bin
+tests: $(STATE_ROMS) $(BOOT_SECTORS) $(TEST_KERNELS)
 $(STATE_ROMS): $(B)/tests/guest/state-%.bin: tests/guest/state/%.S tests/guest/state/rom.inc.h
 	@mkdir -p $(@D)
 	$(call quiet,ROM,$@)$(CC) -c -I. -o $@.o $< && ld -Ttext=0 --oformat binary -o $@ $@.o
@@ -140,19 +140,24 @@ $(BOOT_SECTORS): $(B)/tests/guest/boot-%.bin: tests/guest/boot/%.S tests/guest/b
 	@mkdir -p $(@D)
 	$(call quiet,ROM,$@)$(CC) -c -I. -o $@.o $< && ld -Ttext=0x7c00 -e 0x7c00 --oformat binary -o $@ $@.o
 
-# The test kernel uses no vector registers but where its tests do.
-KERNEL_DIR := tests/guest/kernel
-KERNEL_CFLAGS := -std=gnu11 -O1 -g $(WARN) -I. -ffreestanding -fno-pic -mno-red-zone -mgeneral-regs-only \
-    -fno-stack-protector -fno-asynchronous-unwind-tables -mcmodel=small -fcf-protection=none
-KERNEL_SRC := $(wildcard $(KERNEL_DIR)/*.c $(KERNEL_DIR)/*.S)
-KERNEL_OBJ := $(KERNEL_SRC:%=$(B)/guest-obj/%.o)
-$(KERNEL_OBJ): $(B)/guest-obj/%.o: % $(wildcard $(KERNEL_DIR)/*.h)
+# The test kernels use no vector registers but where their tests do.
+KERNEL_CFLAGS := -std=gnu11 -O1 -g $(WARN) -I. -ffreestanding -fno-pic -mgeneral-regs-only \
+    -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none
+KERNEL_CFLAGS_kernel := -mno-red-zone -mcmodel=small
+KERNEL_CFLAGS_kernel32 := -m32
+KERNEL_LDFLAGS_kernel32 := -m elf_i386
+$(B)/guest-obj/tests/guest/%.o:
 	@mkdir -p $(@D)
-	$(call quiet,CC,$<)$(CC) $(KERNEL_CFLAGS) -c -o $@ $<
-$(TEST_KERNEL): $(KERNEL_OBJ) $(KERNEL_DIR)/kernel.ld
-	@mkdir -p $(@D)
-	$(call quiet,ROM,$@)ld -nostdlib -z noexecstack --no-warn-rwx-segments -T $(KERNEL_DIR)/kernel.ld \
-	    -o $@.elf $(KERNEL_OBJ) && objcopy -O binary $@.elf $@
+	$(call quiet,CC,$<)$(CC) $(KERNEL_CFLAGS) $(KERNEL_CFLAGS_$(notdir $(<D))) -c -o $@ $<
+define kernel_rules
+KERNEL_OBJ_$(1) := $(patsubst %,$(B)/guest-obj/%.o,$(wildcard tests/guest/$(1)/*.c tests/guest/$(1)/*.S))
+$$(KERNEL_OBJ_$(1)): $(B)/guest-obj/%.o: % $(wildcard tests/guest/$(1)/*.h)
+$(B)/tests/guest/$(1).bin: $$(KERNEL_OBJ_$(1)) tests/guest/$(1)/kernel.ld
+	@mkdir -p $$(@D)
+	$$(call quiet,ROM,$$@)ld $(KERNEL_LDFLAGS_$(1)) -nostdlib -z noexecstack --no-warn-rwx-segments \
+	    -T tests/guest/$(1)/kernel.ld -o $$@.elf $$(KERNEL_OBJ_$(1)) && objcopy -O binary $$@.elf $$@
+endef
+$(foreach k,kernel kernel32,$(eval $(call kernel_rules,$(k))))
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 

@@ -18,6 +18,7 @@ GPR_FILES += accel/tcg/softtlb.c
 GPR_FILES += accel/tcg/tlb_tables.c
 GPR_FILES += accel/tcg/exec_tlb.c
 GPR_FILES += accel/tcg/loop.c
+GPR_FILES += accel/tcg/debug.c
 GPR_FILES += accel/tcg/code_find.c
 GPR_FILES += target-x86/mode.c
 GPR_FILES += target-x86/helpers.c

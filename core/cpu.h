@@ -77,7 +77,7 @@ struct Cpu {
     bool held;    /* machine lock: a debugger keeps it parked while others run */
 
     /* Why the accelerator returned ACCEL_EXIT_DEBUG, and the linear address that was hit. Written
-     * by the CPU's own thread, read and cleared while it is parked. */
+     * by the CPU's own thread; read while it is parked, and cleared when it goes on. */
     DebugKind debug_stop;
     uint64_t debug_addr;
 

@@ -55,6 +55,7 @@ static bool park(Vm *vm, CpuThread *t)
         machine_cond_wait(vm->cond);
     }
     go = !vm->quit;
+    cpu->debug_stop = DEBUG_NONE;
     set_stopped(vm, cpu, !go);
     cpu_lower(cpu, CPU_EVENT_STOP);
     machine_unlock();

@@ -295,7 +295,9 @@ void x86_write_dr(X86Cpu *cpu, int n, uint64_t value)
         value = (value & DR7_VALID) | DR7_FIXED;
     }
     st->dr[n] = value;
-    x86_mode_changed(cpu);
+    st->rflags &=
+        ~(uint64_t)FLAG_RF; /* this instruction needs no reminder: it has no way to set it */
+    x86_debug_changed(cpu);
 }
 
 /* ---- XCR0 ---- */

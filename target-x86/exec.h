@@ -84,6 +84,8 @@ void x86_tlb_flush_nonglobal(X86Cpu *cpu); /* of every PCID */
  * changed: recompute the translator's mode bits. Cheap; every helper that changes one of them calls
  * it. */
 void x86_mode_changed(X86Cpu *cpu);
+/* DR0..DR3 or DR7 changed; the next instruction is the first of a block. */
+void x86_debug_changed(X86Cpu *cpu);
 /* RFLAGS.IF, the interrupt shadow, NMI blocking or CR8 changed so that an event may be deliverable
  * now. */
 void x86_recheck_events(X86Cpu *cpu);

@@ -121,6 +121,7 @@ void x86_enter_smm(X86Cpu *cpu)
         }
     }
     x86_tlb_flush_all(cpu);
+    x86_debug_changed(cpu);
     x86_mode_changed(cpu);
 }
 
@@ -183,6 +184,7 @@ void x86_rsm(X86Cpu *cpu)
         }
     }
     x86_tlb_flush_all(cpu);
+    x86_debug_changed(cpu);
     x86_tlb_switch(cpu, true);
     x86_mode_changed(cpu);
     x86_recheck_events(cpu);

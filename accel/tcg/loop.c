@@ -144,13 +144,22 @@ void tcg_mmio_write(TcgCpu *c, uint64_t phys, const uint8_t *buf, unsigned len)
     exec_call_c(tcg_mmio_access, &c->x, (uint64_t)(uintptr_t)&r, 0);
 }
 
+static inline void watch_port(X86Cpu *cpu, uint16_t port, unsigned size)
+{
+    if (__builtin_expect(tcg_cpu(cpu)->debug.data, 0)) {
+        tcg_debug_port(tcg_cpu(cpu), port, size);
+    }
+}
+
 uint64_t x86_port_in(X86Cpu *cpu, uint16_t port, unsigned size)
 {
+    watch_port(cpu, port, size);
     return exec_call_c(tcg_port_in, cpu, port | (uint64_t)size << 16, 0);
 }
 
 void x86_port_out(X86Cpu *cpu, uint16_t port, uint32_t value, unsigned size)
 {
+    watch_port(cpu, port, size);
     exec_call_c(tcg_port_out, cpu, port | (uint64_t)size << 16, value);
 }
 
@@ -453,17 +462,6 @@ static inline Block *next_block(TcgCpu *c, uint32_t mode, uint64_t *reason)
     return b;
 }
 
-static void single_step_trap(TcgCpu *c)
-{
-    c->x.st.dr[6] |= 1u << 14;
-    c->exc_vector = EXC_DB;
-    c->has_error = false;
-    c->exc_error = 0;
-    c->exc_trap = true;
-    c->exc_rip = c->x.st.rip;
-    take_exception(c);
-}
-
 /*
  * A state that was taken elsewhere, in the middle of a delivery. Soft events are not repeated here:
  * the instruction that caused them is where RIP is.
@@ -508,18 +506,40 @@ int tcg_loop(TcgCpu *c)
             if (events & ~(uint32_t)(CPU_EVENT_INTR | CPU_EVENT_NMI | CPU_EVENT_SMI)) {
                 return TCG_LOOP_EVENT;
             }
-            if (events) {
+            if (events && !c->debug.hold) {
+                uint64_t ip = st->rip;
                 reason = take_events(c, events);
                 if (reason == EXIT_TRIPLE) {
                     return TCG_LOOP_TRIPLE;
                 }
                 edge = NULL;
+                if (st->rip != ip && tcg_debug_stepped(c)) {
+                    return TCG_LOOP_DEBUG;
+                }
             }
         }
         if (atomic_load_explicit(&c->accel->room_wanted, memory_order_relaxed)) {
             exec_call_c(room_thunk, &c->x, 0, 0);
         }
         bool tf = st->rflags & FLAG_TF, one = tf || st->int_shadow;
+        if (__builtin_expect(c->debug.active, 0)) {
+            int todo = tcg_debug_before(c, linear_ip(c, st->rip), one);
+            if (todo == TCG_DEBUG_STOP) {
+                return TCG_LOOP_DEBUG;
+            }
+            if (todo == TCG_DEBUG_RAISE) {
+                edge = NULL;
+                if (take_exception(c) == EXIT_TRIPLE) {
+                    return TCG_LOOP_TRIPLE;
+                }
+                if (tcg_debug_stepped(c)) {
+                    return TCG_LOOP_DEBUG;
+                }
+                continue;
+            }
+            one = todo == TCG_DEBUG_ONE;
+        }
+        uint64_t ip = st->rip;
         uint32_t mode = c->mode | (one ? MODE_ONE : 0);
         Block *b = next_block(c, mode, &reason);
         if (!b) {
@@ -527,6 +547,9 @@ int tcg_loop(TcgCpu *c)
                 return TCG_LOOP_TRIPLE;
             }
             edge = NULL;
+            if (st->rip != ip && tcg_debug_stepped(c)) {
+                return TCG_LOOP_DEBUG;
+            }
             continue;
         }
         if (evictions != c->accel->evictions) {
@@ -545,6 +568,7 @@ int tcg_loop(TcgCpu *c)
             exec_call_c(tcg_log_exec, &c->x, (uint64_t)(uintptr_t)b, reason);
         }
         c->running = b;
+        c->debug.recording = one;
         c->fl_saved = flags_pack(st->rflags);
         atomic_store_explicit(&c->in_code, true, memory_order_relaxed);
         reason = c->accel->thunks.enter(c, atomic_load_explicit(&b->entry, memory_order_relaxed));
@@ -562,20 +586,33 @@ int tcg_loop(TcgCpu *c)
             st->rip = c->exit_arg;
             break;
         case EXIT_EXCEPTION:
+            c->debug.hits = 0; /* the instruction has not happened */
+            c->x.cpu.debug_stop = DEBUG_NONE;
             if (take_exception(c) == EXIT_TRIPLE) {
                 return TCG_LOOP_TRIPLE;
             }
+            if (tcg_debug_stepped(c)) {
+                return TCG_LOOP_DEBUG;
+            }
             continue;
         case EXIT_HALT:
+            if (tcg_debug_stepped(c)) {
+                return TCG_LOOP_DEBUG;
+            }
             return TCG_LOOP_HALTED;
         case EXIT_TRIPLE:
             return TCG_LOOP_TRIPLE;
         default:
             break;
         }
-        /* A load of SS holds the trap back until behind the next instruction (SDM 3A 6.8.3). */
-        if (tf && reason != EXIT_RESTART && !(st->int_shadow & 2)) {
-            single_step_trap(c);
+        if (one) {
+            int todo = tcg_debug_after(c, reason != EXIT_RESTART || st->rip != ip, tf);
+            if (todo == TCG_DEBUG_RAISE && take_exception(c) == EXIT_TRIPLE) {
+                return TCG_LOOP_TRIPLE;
+            }
+            if (c->x.cpu.debug_stop) {
+                return TCG_LOOP_DEBUG;
+            }
         }
     }
 }

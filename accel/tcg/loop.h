@@ -12,7 +12,7 @@ typedef struct FindRequest {
     uint32_t mode;
 } FindRequest;
 
-enum { TCG_LOOP_EVENT, TCG_LOOP_HALTED, TCG_LOOP_TRIPLE };
+enum { TCG_LOOP_EVENT, TCG_LOOP_HALTED, TCG_LOOP_TRIPLE, TCG_LOOP_DEBUG };
 
 /* Runs guest code with the guest's vectors in the host's registers; why it stopped: TCG_LOOP_*. */
 int tcg_loop(TcgCpu *c);

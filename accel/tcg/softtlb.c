@@ -90,6 +90,11 @@ static void translate(TcgCpu *c, uint64_t linear, bool write, int kind, bool sta
     e->wtag = w.writable && !r->readonly && write_is_free(r->ram, t->offset)
                   ? -page
                   : tlb_impossible_tag(i);
+    if (__builtin_expect(c->debug.data, 0)) {
+        unsigned watched = tcg_debug_data_page(c, linear);
+        e->rtag = watched & DEBUG_READ ? tlb_impossible_tag(i) : e->rtag;
+        e->wtag = watched & DEBUG_WRITE ? tlb_impossible_tag(i) : e->wtag;
+    }
     e->host = (uint64_t)(uintptr_t)t->host & ~0xfffull;
     e->info = page | TLB_INFO_USED | (w.global ? TLB_INFO_GLOBAL : 0);
     table->has_nonglobal |= !w.global;
@@ -121,6 +126,14 @@ static inline uint8_t *lookup(TcgCpu *c, uint64_t linear, bool write, int kind, 
         return NULL;
     }
     return t->host;
+}
+
+/* An access that is about to be made, whole. It is looked at before anything of it happens. */
+static inline void watch(TcgCpu *c, uint64_t linear, unsigned size, unsigned kinds)
+{
+    if (__builtin_expect(c->debug.data, 0)) {
+        tcg_debug_access(c, linear, size, kinds);
+    }
 }
 
 /* ---- slow accesses ---- */
@@ -204,6 +217,7 @@ HostSlowResult tcg_mem_slow(void *cpu, uint64_t addr, uint64_t desc)
     if ((desc & SLOW_ALIGNED) && (addr & (size - 1))) {
         x86_raise_err(&c->x, EXC_GP, 0);
     }
+    watch(c, addr, size, (write ? DEBUG_WRITE : 0) | (desc & SLOW_READ || !write ? DEBUG_READ : 0));
     if ((addr & 0xfff) + size <= 4096) {
         uint8_t *host = lookup(c, addr, write, c->kind, stack, &t);
         if (host) {
@@ -293,6 +307,7 @@ uint64_t x86_ld(X86Cpu *cpu, uint64_t linear, unsigned size, MmuAccess access)
     uint8_t buf[8];
     uint64_t v = 0;
 
+    watch(c, linear, size, DEBUG_READ);
     if ((linear & 0xfff) + size <= 4096) {
         uint8_t *host = lookup(c, linear, false, kind, false, &t);
         host = host ? host : t.host;
@@ -327,6 +342,7 @@ void x86_st(X86Cpu *cpu, uint64_t linear, uint64_t value, unsigned size, MmuAcce
     Translation t;
     uint8_t buf[8];
 
+    watch(c, linear, size, DEBUG_WRITE);
     if ((linear & 0xfff) + size <= 4096) {
         uint8_t *host = lookup(c, linear, true, kind, false, &t);
         if (host) {
@@ -378,6 +394,10 @@ uint8_t *x86_host_ptr(X86Cpu *cpu, uint64_t linear, bool write)
     Translation t;
     uint8_t *host = lookup(c, linear, write, c->kind, false, &t);
 
+    if (__builtin_expect(c->debug.data, 0) &&
+        (tcg_debug_data_page(c, linear) & (write ? DEBUG_WRITE : DEBUG_READ))) {
+        return NULL;
+    }
     return host || write ? host : t.host;
 }
 

@@ -132,6 +132,7 @@ static bool tcg_init(Accel *accel, Machine *machine, GError **err)
 
 static void tcg_fini(Accel *accel)
 {
+    g_clear_pointer(&((TcgAccel *)accel)->points, g_free);
     code_fini((TcgAccel *)accel);
 }
 
@@ -262,6 +263,7 @@ static bool wake_up(TcgCpu *c)
     if (events & CPU_EVENT_INIT) {
         cpu_lower(&c->x.cpu, CPU_EVENT_INIT);
         x86_cpu_reset(&c->x, false);
+        x86_debug_changed(&c->x);
         x86_tlb_flush_all(&c->x);
         x86_tlb_switch(&c->x, false);
         x86_mode_changed(&c->x);
@@ -319,15 +321,19 @@ static AccelExit tcg_cpu_run(Cpu *cpu)
         if (c->broken) {
             return ACCEL_EXIT_ERROR;
         }
+        bool halted = c->x.st.halted;
         if (!wake_up(c)) {
             atomic_store(&cpu->halted, true);
             return ACCEL_EXIT_HALTED;
         }
+        c->debug.hold = c->debug.step && !halted;
         c->poll = 1;
         switch (run_guest(c)) {
         case TCG_LOOP_HALTED:
         case TCG_LOOP_EVENT:
             break;
+        case TCG_LOOP_DEBUG:
+            return ACCEL_EXIT_DEBUG;
         default:
             return ACCEL_EXIT_RESET;
         }
@@ -381,6 +387,9 @@ static void tcg_put_state(Cpu *cpu)
         cpu_raise(cpu, CPU_EVENT_SMI);
     }
     c->x.delivering = 0;
+    c->debug.again = false;
+    c->debug.hits = 0;
+    tcg_debug_changed(c);
     x86_tlb_flush_all(&c->x);
     x86_tlb_switch(&c->x, true);
     x86_mode_changed(&c->x);
@@ -407,7 +416,7 @@ static void tcg_machine_runs(Accel *accel, bool runs)
 static bool tcg_has_cap(Accel *accel, AccelCap cap)
 {
     (void)accel;
-    return cap == ACCEL_CAP_SMM;
+    return cap == ACCEL_CAP_SMM || cap == ACCEL_CAP_DEBUG;
 }
 
 static const MemListener *tcg_memory_listener(Accel *accel)
@@ -459,4 +468,6 @@ const AccelClass tcg_accel_class = {
     .has_cap = tcg_has_cap,
     .memory_listener = tcg_memory_listener,
     .print_info = tcg_print_info,
+    .set_debug_points = tcg_set_debug_points,
+    .set_single_step = tcg_set_single_step,
 };

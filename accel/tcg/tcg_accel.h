@@ -63,6 +63,9 @@ struct TcgAccel {
     PageLeaf **pages; /* by RAM page number, two levels */
     uint64_t translated, invalidated, linked, evictions;
 
+    DebugPoint *points; /* the debugger's; changed while all vCPUs are parked */
+    size_t point_count;
+
     uint64_t stopped_tsc;     /* the host's TSC when the machine stopped; 0: it has not run yet */
     _Atomic bool room_wanted; /* vCPUs stay out of generated code until there is some */
 };

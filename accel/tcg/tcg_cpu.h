@@ -7,6 +7,7 @@
 #ifndef ACCEL_TCG_TCG_CPU_H
 #define ACCEL_TCG_TCG_CPU_H
 
+#include "accel/tcg/debug.h"
 #include "core/machine.h"
 #include "core/memory.h"
 #include "target-x86/cpu.h"
@@ -90,7 +91,7 @@ typedef struct XtlbEntry {
 /* Why enter() came back, beyond tcg/host.h's. */
 enum { EXIT_EXCEPTION = EXIT_FIRST_OWN, EXIT_RESTART, EXIT_HALT, EXIT_TRIPLE };
 
-typedef struct TcgCpu {
+struct TcgCpu {
     X86Cpu x; /* first */
 
     void *self;
@@ -125,6 +126,7 @@ typedef struct TcgCpu {
         uint64_t next_rip;
     } commit;
 
+    TcgDebug debug;
     bool locked; /* in a locked access that needs all CPUs to stand still: locked.c */
     TlbSet *sets[TLB_SETS], *set;
     TlbTable *kernel;       /* with SMAP in force: pages of the supervisor, in all address spaces */
@@ -137,7 +139,7 @@ typedef struct TcgCpu {
     XtlbEntry xtlb[XTLB_ENTRIES];
     JumpCacheEntry jc[JC_ENTRIES];
     uint8_t bounce[BOUNCE_SIZE] __attribute__((aligned(64)));
-} TcgCpu;
+};
 
 static inline TcgCpu *tcg_cpu(X86Cpu *x)
 {

@@ -226,6 +226,11 @@ void x86_tlb_flush_nonglobal(X86Cpu *cpu)
     mock.flush_nonglobal++;
 }
 
+void x86_debug_changed(X86Cpu *cpu)
+{
+    (void)cpu;
+}
+
 void x86_mode_changed(X86Cpu *cpu)
 {
     (void)cpu;

@@ -244,6 +244,7 @@ void kernel_main(void)
     wrmsr(0xc0000084, 0x200);
 
     test_exceptions();
+    test_debug();
     test_paging();
     test_user();
     test_code();

@@ -51,6 +51,7 @@ void *alloc_page(void); /* zeroed, identity mapped */
 bool is_qemu(void);
 
 void test_exceptions(void);
+void test_debug(void);
 void test_paging(void);
 void test_user(void);
 void test_interrupts(void);

@@ -187,6 +187,7 @@ static void enter_task(X86Cpu *cpu, TaskHow how, const Task *t)
                           .selector = t->selector};
     st->cr0 |= CR0_TS;
     st->dr[7] &= ~(uint64_t)DR7_LOCALS;
+    x86_debug_changed(cpu);
     st->rip = t->ip;
     st->rflags = (t->flags & TASK_RFLAGS) | (how == TASK_CALL ? FLAG_NT : 0) | 2;
     for (unsigned i = 0; i < 8; i++) {

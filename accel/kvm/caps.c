@@ -41,6 +41,8 @@ static const struct {
     {KVM_CAP_IRQCHIP, offsetof(KvmCaps, irqchip)},
     {KVM_CAP_SPLIT_IRQCHIP, offsetof(KvmCaps, split_irqchip)},
     {KVM_CAP_IRQFD, offsetof(KvmCaps, irqfd)},
+    {KVM_CAP_DIRTY_LOG_RING, offsetof(KvmCaps, dirty_ring)},
+    {KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, offsetof(KvmCaps, manual_protect)},
     {KVM_CAP_IOEVENTFD, offsetof(KvmCaps, ioeventfd)},
     {KVM_CAP_IRQ_ROUTING, offsetof(KvmCaps, irq_routing)},
     {KVM_CAP_PIT2, offsetof(KvmCaps, pit2)},

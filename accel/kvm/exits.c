@@ -112,6 +112,13 @@ static bool exit_ioapic_eoi(KvmCpu *c, AccelExit *out)
     return true;
 }
 
+static bool exit_dirty_ring_full(KvmCpu *c, AccelExit *out)
+{
+    (void)out;
+    kvm_dirty_ring_full(c->accel);
+    return true;
+}
+
 /* ---- the end ---- */
 
 static const char *suberror_text(uint32_t suberror)
@@ -205,6 +212,7 @@ static bool (*const handlers[])(KvmCpu *c, AccelExit *out) = {
     [KVM_EXIT_NMI] = exit_none,
     [KVM_EXIT_INTERNAL_ERROR] = exit_internal_error,
     [KVM_EXIT_IOAPIC_EOI] = exit_ioapic_eoi,
+    [KVM_EXIT_DIRTY_RING_FULL] = exit_dirty_ring_full,
     [KVM_EXIT_SYSTEM_EVENT] = exit_system_event,
 };
 

@@ -93,7 +93,8 @@ static bool kvm_init(Accel *accel, Machine *machine, GError **err)
     kvm_debug_init(a);
     kvm_signal_init();
     if (!open_device(a, err) || (a->selftest && !kvm_selftest(a->fd, err)) || !create_vm(a, err) ||
-        !kvm_cpuid_init(a, err) || !kvm_msrs_init(a, err) || !kvm_irqchip_create(a, err)) {
+        !kvm_cpuid_init(a, err) || !kvm_msrs_init(a, err) || !kvm_dirty_ring_create(a, err) ||
+        !kvm_irqchip_create(a, err)) {
         kvm_fini(accel);
         return false;
     }
@@ -138,6 +139,12 @@ static void kvm_print_info(Accel *accel, GString *out)
     g_string_append_printf(out, "system management mode: %s\n",
                            kvm_has_cap(accel, ACCEL_CAP_SMM) ? "yes" : "no (KVM_CAP_X86_SMM)");
     g_string_append_printf(out, "doorbells: %d\n", a->doorbells[0].count + a->doorbells[1].count);
+    if (a->dirty_ring_size) {
+        g_string_append_printf(out, "dirty log: rings of %u entries\n", a->dirty_ring_size);
+    } else {
+        g_string_append_printf(out, "dirty log: bitmaps%s\n",
+                               a->manual_protect ? ", protected by hand" : "");
+    }
     g_string_append_printf(out, "memory slots: %u of %d\n", a->slots[0].slots->len,
                            a->caps.nr_slots);
     for (int i = 0; i < m->cpu_count; i++) {
@@ -160,6 +167,14 @@ static const Property kvm_props[] = {
         .default_value = "on",
         .description = "what the kernel holds: the interrupt controllers and the 8254, nothing, or "
                        "only the local APICs",
+    },
+    {
+        .name = "dirty-ring-size",
+        .type = PROP_UINT,
+        PROP_FIELD(KvmAccel, dirty_ring_size),
+        .max = 1 << 20,
+        .default_value = "0",
+        .description = "entries of each CPU's ring of dirtied pages, a power of two; 0: bitmaps",
     },
     {
         .name = "selftest",

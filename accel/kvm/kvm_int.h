@@ -33,7 +33,8 @@ typedef enum KvmFrames { KVM_FRAMES_UNKNOWN, KVM_FRAMES_ON_STACK, KVM_FRAMES_FLA
 
 /* Capabilities that may be missing, as KVM_CHECK_EXTENSION answers. */
 typedef struct KvmCaps {
-    int irqchip, split_irqchip, irqfd, ioeventfd, irq_routing, pit2, pit_state2, signal_msi;
+    int irqchip, split_irqchip, irqfd, ioeventfd, dirty_ring, manual_protect, irq_routing, pit2,
+        pit_state2, signal_msi;
     int smm, address_spaces, nr_slots;
     int tsc_deadline, vcpu_attributes, kvmclock_ctrl, adjust_clock;
     int exception_payload, sregs2, mce, guest_debug, guest_debug2, nested_state, xsave2, max_vcpus;
@@ -64,7 +65,8 @@ typedef struct KvmDoorbells {
 struct KvmAccel {
     Accel accel; /* first */
     bool selftest;
-    int irqchip; /* KvmIrqchip */
+    int irqchip;              /* KvmIrqchip */
+    uint32_t dirty_ring_size; /* entries of each vCPU's ring; 0: dirty bitmaps */
 
     int fd, vm_fd;
     size_t run_size;
@@ -76,6 +78,7 @@ struct KvmAccel {
     KvmDoorbells doorbells[2];
     KvmRoutes *routes;   /* NULL without interrupt controllers in the kernel */
     AccelIrqBoard board; /* with local APICs alone in the kernel */
+    bool manual_protect; /* fetching a dirty bitmap does not clear it (dirty.c) */
     _Atomic int frames;  /* KvmFrames, by kvm_frames_are_flat() */
 
     /* Holding vCPUs out of KVM_RUN while slots are replaced (memory.c). */
@@ -95,6 +98,8 @@ typedef struct KvmCpu {
     KvmAccel *accel;
     int fd;
     struct kvm_run *run;
+    struct kvm_dirty_gfn *ring; /* NULL without dirty-ring-size= */
+    uint32_t ring_next;         /* the entry to look at next; machine lock */
     pthread_t thread;
     _Atomic bool has_thread;
     _Atomic bool in_run; /* inside KVM_RUN, or about to be */
@@ -135,6 +140,14 @@ void kvm_run_leave(KvmCpu *c);
 
 /* doorbells.c; CPU 0's thread: follows the machine's doorbells. */
 void kvm_doorbells_follow(KvmAccel *a);
+
+/* dirty.c */
+/* As the option dirty-ring-size= says, before there are vCPUs; a vCPU's own part of it. */
+bool kvm_dirty_ring_create(KvmAccel *a, GError **err);
+bool kvm_dirty_ring_map(KvmCpu *c, GError **err);
+void kvm_dirty_ring_unmap(KvmCpu *c);
+/* A vCPU's ring is full. Without the machine lock. */
+void kvm_dirty_ring_full(KvmAccel *a);
 
 /* cpuid.c */
 bool kvm_cpuid_init(KvmAccel *a, GError **err);

@@ -1,5 +1,5 @@
 /*
- * Memory slots, from the machine's flattened views, and their dirty logs.
+ * Memory slots, from the machine's flattened views.
  *
  * A slot is a page-aligned run of one RAM block; what is not RAM, or not aligned, has no slot and
  * exits as memory-mapped I/O. Changes are gathered over a transaction and made at its end. KVM
@@ -14,16 +14,8 @@
 #include <sys/ioctl.h>
 
 #include "accel/kvm/kvm.h"
-#include "accel/kvm/kvm_int.h"
+#include "accel/kvm/memory_int.h"
 #include "core/lock.h"
-
-typedef struct KvmSlot {
-    uint32_t id;
-    uint64_t base, size;
-    RamBlock *ram;
-    uint64_t ram_offset;
-    uint32_t flags;
-} KvmSlot;
 
 /* ---- holding vCPUs ---- */
 
@@ -55,7 +47,7 @@ void kvm_run_leave(KvmCpu *c)
     }
 }
 
-static void hold_begin(KvmAccel *a)
+void kvm_hold_begin(KvmAccel *a)
 {
     Machine *m = a->accel.machine;
 
@@ -74,7 +66,7 @@ static void hold_begin(KvmAccel *a)
     pthread_mutex_unlock(&a->hold_mutex);
 }
 
-static void hold_end(KvmAccel *a)
+void kvm_hold_end(KvmAccel *a)
 {
     pthread_mutex_lock(&a->hold_mutex);
     atomic_store(&a->hold, false);
@@ -84,7 +76,7 @@ static void hold_end(KvmAccel *a)
 
 /* ---- slots ---- */
 
-static void set_slot(const KvmSlots *s, const KvmSlot *slot, uint64_t size)
+void kvm_slot_set(const KvmSlots *s, const KvmSlot *slot, uint64_t size)
 {
     struct kvm_userspace_memory_region region = {
         .slot = slot->id | s->as_id << 16,
@@ -98,11 +90,6 @@ static void set_slot(const KvmSlots *s, const KvmSlot *slot, uint64_t size)
         g_error("KVM_SET_USER_MEMORY_REGION: slot %u, %" PRIx64 " to %" PRIx64 ", flags %u: %s",
                 slot->id, slot->base, slot->base + size, slot->flags, g_strerror(errno));
     }
-}
-
-static uint32_t log_flag(const RamBlock *ram)
-{
-    return ram->dirty[DIRTY_DISPLAY] || ram->dirty[DIRTY_MIGRATION] ? KVM_MEM_LOG_DIRTY_PAGES : 0;
 }
 
 static uint32_t free_id(const KvmSlots *s)
@@ -132,28 +119,9 @@ static bool slot_of(const FlatRange *range, KvmSlot *slot)
         .size = (range->size - skip) & ~mask,
         .ram = range->ram,
         .ram_offset = range->ram_offset + skip,
-        .flags = log_flag(range->ram) | (range->readonly ? KVM_MEM_READONLY : 0),
+        .flags = kvm_dirty_flag(range->ram) | (range->readonly ? KVM_MEM_READONLY : 0),
     };
     return slot->size != 0;
-}
-
-/* Fetches and clears what KVM logged for a slot, and makes it log anew. */
-static void fetch_log(const KvmSlots *s, const KvmSlot *slot)
-{
-    uint64_t pages = slot->size >> GUEST_PAGE_BITS;
-    g_autofree uint64_t *bits = g_new0(uint64_t, (pages + 63) / 64);
-    struct kvm_dirty_log log = {.slot = slot->id | s->as_id << 16, .dirty_bitmap = bits};
-
-    if (!(slot->flags & KVM_MEM_LOG_DIRTY_PAGES)) {
-        return;
-    }
-    if (ioctl(s->accel->vm_fd, KVM_GET_DIRTY_LOG, &log) < 0) {
-        if (errno != ENOENT) { /* nothing logged yet */
-            g_error("KVM_GET_DIRTY_LOG: slot %u: %s", slot->id, g_strerror(errno));
-        }
-        return;
-    }
-    ram_dirty_mark_bitmap(slot->ram, slot->ram_offset, bits, pages);
 }
 
 static void remove_slot(KvmSlots *s, const FlatRange *range)
@@ -164,10 +132,10 @@ static void remove_slot(KvmSlots *s, const FlatRange *range)
         return;
     }
     for (guint i = 0; i < s->slots->len; i++) {
-        const KvmSlot *slot = &g_array_index(s->slots, KvmSlot, i);
+        KvmSlot *slot = &g_array_index(s->slots, KvmSlot, i);
         if (slot->base == want.base && slot->size == want.size) {
-            fetch_log(s, slot);
-            set_slot(s, slot, 0);
+            kvm_dirty_slot_goes(s, slot);
+            kvm_slot_set(s, slot, 0);
             g_array_remove_index_fast(s->slots, i);
             return;
         }
@@ -180,7 +148,7 @@ static void add_slot(KvmSlots *s, const FlatRange *range)
 
     if (slot_of(range, &slot)) {
         slot.id = free_id(s);
-        set_slot(s, &slot, slot.size);
+        kvm_slot_set(s, &slot, slot.size);
         g_array_append_val(s->slots, slot);
     }
 }
@@ -205,7 +173,7 @@ static void commit(void *opaque)
     bool hold = s->gone->len > 0;
 
     if (hold) {
-        hold_begin(s->accel);
+        kvm_hold_begin(s->accel);
     }
     for (guint i = 0; i < s->gone->len; i++) {
         remove_slot(s, &g_array_index(s->gone, FlatRange, i));
@@ -214,50 +182,13 @@ static void commit(void *opaque)
         add_slot(s, &g_array_index(s->new, FlatRange, i));
     }
     if (hold) {
-        hold_end(s->accel);
+        kvm_hold_end(s->accel);
     }
     g_array_set_size(s->gone, 0);
     g_array_set_size(s->new, 0);
 }
 
-/* ---- dirty log ---- */
-
-static void log_sync(void *opaque, RamBlock *block, uint64_t offset, uint64_t len)
-{
-    KvmAccel *a = opaque;
-
-    for (size_t as = 0; as < G_N_ELEMENTS(a->slots); as++) {
-        const KvmSlots *s = &a->slots[as];
-        for (guint i = 0; i < s->slots->len; i++) {
-            const KvmSlot *slot = &g_array_index(s->slots, KvmSlot, i);
-            if (slot->ram == block && slot->ram_offset < offset + len &&
-                offset < slot->ram_offset + slot->size) {
-                fetch_log(s, slot);
-            }
-        }
-    }
-}
-
-static void log_client_changed(void *opaque, RamBlock *block)
-{
-    KvmAccel *a = opaque;
-
-    for (size_t as = 0; as < G_N_ELEMENTS(a->slots); as++) {
-        const KvmSlots *s = &a->slots[as];
-        for (guint i = 0; i < s->slots->len; i++) {
-            KvmSlot *slot = &g_array_index(s->slots, KvmSlot, i);
-            uint32_t flags = (slot->flags & ~(uint32_t)KVM_MEM_LOG_DIRTY_PAGES) | log_flag(block);
-            if (slot->ram == block && flags != slot->flags) {
-                fetch_log(s, slot);
-                slot->flags = flags;
-                set_slot(s, slot, slot->size);
-            }
-        }
-    }
-}
-
-/* KVM_GET_DIRTY_LOG has made KVM log the pages anew already. */
-static const DirtyAccelOps dirty_ops = {.sync = log_sync, .client_changed = log_client_changed};
+/* ---- life ---- */
 
 void kvm_memory_init(KvmAccel *a)
 {
@@ -277,13 +208,16 @@ void kvm_memory_init(KvmAccel *a)
                          .opaque = s},
         };
     }
-    dirty_log_set_accel(&dirty_ops, a);
+    kvm_dirty_init(a);
 }
 
 void kvm_memory_fini(KvmAccel *a)
 {
     for (size_t as = 0; as < G_N_ELEMENTS(a->slots); as++) {
         KvmSlots *s = &a->slots[as];
+        for (guint i = 0; s->slots && i < s->slots->len; i++) {
+            g_free(g_array_index(s->slots, KvmSlot, i).fetched);
+        }
         g_clear_pointer(&s->slots, g_array_unref);
         g_clear_pointer(&s->gone, g_array_unref);
         g_clear_pointer(&s->new, g_array_unref);

@@ -82,7 +82,7 @@ Cpu *kvm_cpu_new(Accel *accel, int index, uint32_t apic_id, const void *model, G
         return NULL;
     }
     x86_cpu_reset(&c->x, true);
-    if (!kvm_cpuid_load(c, err) || !setup_mce(c, err)) {
+    if (!kvm_dirty_ring_map(c, err) || !kvm_cpuid_load(c, err) || !setup_mce(c, err)) {
         kvm_cpu_free(&c->x.cpu);
         return NULL;
     }
@@ -97,6 +97,7 @@ void kvm_cpu_free(Cpu *cpu)
 {
     KvmCpu *c = kvm_cpu(cpu);
 
+    kvm_dirty_ring_unmap(c);
     if (c->run) {
         munmap(c->run, c->accel->run_size);
     }

@@ -62,18 +62,24 @@ static void make_cpu(KvmRig *rig)
     rig->c = kvm_cpu(m->cpus[0]);
 }
 
-KvmRig *kvm_rig_new(const char *irqchip)
+KvmRig *kvm_rig_new(const char *option, ...)
 {
     KvmRig *rig = g_new0(KvmRig, 1);
     Machine *m = &rig->m;
     g_autoptr(GError) err = NULL;
+    va_list args;
 
     main_loop_init();
     m->root_bus = bus_new("System", "main-system-bus", NULL);
     make_memory(rig);
     m->accel = accel_new(&kvm_accel_class);
     g_assert_true(accel_set_prop(m->accel, "selftest", "off", &err));
-    g_assert_true(accel_set_prop(m->accel, "kernel-irqchip", irqchip, &err));
+    va_start(args, option);
+    for (; option; option = va_arg(args, const char *)) {
+        accel_set_prop(m->accel, option, va_arg(args, const char *), &err);
+        g_assert_no_error(err);
+    }
+    va_end(args);
     kvm_accel_class.init(m->accel, m, &err);
     g_assert_no_error(err);
     rig->a = kvm_accel(m->accel);

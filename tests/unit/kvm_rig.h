@@ -21,8 +21,8 @@ typedef struct KvmRig {
 
 /* False where there is no KVM to be had: the test has been marked as skipped. */
 bool kvm_rig_available(void);
-/* One per process. OPTIONS of -accel kvm as name, value, ..., NULL. */
-KvmRig *kvm_rig_new(const char *irqchip);
+/* One per process. Options of -accel kvm as name, value, ..., NULL. */
+KvmRig *kvm_rig_new(const char *option, ...) G_GNUC_NULL_TERMINATED;
 /* Real mode: CODE at 0:1000h, SP at 8000h. */
 void kvm_rig_load(KvmRig *rig, const void *code, size_t size);
 

@@ -212,7 +212,7 @@ int main(int argc, char **argv)
     if (!kvm_rig_available()) {
         return g_test_run();
     }
-    rig = kvm_rig_new("off");
+    rig = kvm_rig_new("kernel-irqchip", "off", NULL);
     for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {
         g_autofree char *path = g_strconcat("/kvm/debug/", tests[i].name, NULL);
         g_test_add_func(path, tests[i].fn);

@@ -526,7 +526,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     bool available = access("/dev/kvm", R_OK | W_OK) == 0;
     if (available) {
-        rig = kvm_rig_new("off");
+        rig = kvm_rig_new("kernel-irqchip", "off", NULL);
         rig->c->x.cpu.intc_ops = &fake_intc;
         machine_lock();
         mem_region_add(rig->m.io_root, 0x80, mem_region_io("ports", &port_ops, NULL, 4), 0);

@@ -481,7 +481,7 @@ int main(int argc, char **argv)
     bool available = access("/dev/kvm", R_OK | W_OK) == 0;
     rng = g_rand_new_with_seed((guint32)g_test_rand_int());
     if (available) {
-        rig = kvm_rig_new("on");
+        rig = kvm_rig_new("kernel-irqchip", "on", NULL);
         tsc_kept = tsc_offset_is_kept();
     }
     for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {

@@ -16,28 +16,55 @@ static const PortableEntry *const families[] = {
     portable_sse_convert, portable_x87,      portable_x87_arith,
 };
 
-/* By mnemonic; read-only once made. */
-static GHashTable *entries_by_name(void)
+enum { MAPS = 6, MAX_ROWS = 2048, NO_ROW = MAX_ROWS };
+
+/* What is looked up when a capsule is prepared; read-only once made. */
+typedef struct Index {
+    GHashTable *entries; /* by mnemonic */
+    /* rows of an opcode, in the table's order */
+    uint16_t first[MAPS][256], next[MAX_ROWS];
+} Index;
+
+static void index_entries(Index *x)
 {
+    x->entries = g_hash_table_new(g_str_hash, g_str_equal);
+    for (size_t f = 0; f < G_N_ELEMENTS(families); f++) {
+        for (const PortableEntry *e = families[f]; e->name; e++) {
+            bool fresh = g_hash_table_insert(x->entries, (gpointer)e->name, (gpointer)e);
+            g_assert(fresh); /* a mnemonic has one expansion */
+        }
+    }
+}
+
+static void index_rows(Index *x)
+{
+    g_assert(insn_table_count <= MAX_ROWS);
+    for (unsigned i = 0; i < MAPS * 256; i++) {
+        x->first[i / 256][i % 256] = NO_ROW;
+    }
+    for (size_t i = insn_table_count; i-- > 0;) {
+        uint16_t *first = &x->first[insn_table[i].map][insn_table[i].opcode];
+        x->next[i] = *first;
+        *first = (uint16_t)i;
+    }
+}
+
+static const Index *get_index(void)
+{
+    static Index x;
     static gsize made;
 
     if (g_once_init_enter(&made)) {
-        GHashTable *t = g_hash_table_new(g_str_hash, g_str_equal);
-
-        for (size_t f = 0; f < G_N_ELEMENTS(families); f++) {
-            for (const PortableEntry *e = families[f]; e->name; e++) {
-                bool fresh = g_hash_table_insert(t, (gpointer)e->name, (gpointer)e);
-                g_assert(fresh); /* a mnemonic has one expansion */
-            }
-        }
-        g_once_init_leave(&made, (gsize)t);
+        index_entries(&x);
+        index_rows(&x);
+        g_once_init_leave(&made, 1);
     }
-    return (GHashTable *)made;
+    return &x;
 }
 
 static const PortableEntry *entry_of(const InsnRow *row)
 {
-    return g_hash_table_lookup(entries_by_name(), row->name);
+    return g_hash_table_lookup(get_index()->entries, row->name);
 }
 
 bool x86_portable_has(const InsnRow *row)
@@ -45,14 +72,12 @@ bool x86_portable_has(const InsnRow *row)
     return entry_of(row) != NULL;
 }
 
-/* Whether the row is the one that the capsule was made from. */
+/* Whether a row of the capsule's opcode is the one that it was made from. */
 static bool row_is(const InsnRow *r, const IrCapsule *c, bool mem)
 {
-    uint8_t map = c->vex ? c->map + 2 : c->map;
     bool opreg = !c->modrm && c->rm_role == IR_ROLE_GPR;
 
-    if ((r->kind != T_CAPSULE && r->kind != T_BSWAP) || r->map != map || r->opcode != c->opcode ||
-        opreg != (r->rm == K_OPREG) ||
+    if ((r->kind != T_CAPSULE && r->kind != T_BSWAP) || opreg != (r->rm == K_OPREG) ||
         (r->ext >= 0) != (c->reg_role == IR_ROLE_EXT && r->ext >= 0)) {
         return false;
     }
@@ -92,11 +117,12 @@ bool x86_portable_prepare(const IrOp *op, X86PortableInsn *out)
         .opcode = c->opcode,
         .mem_aligned = op->mem_aligned,
     };
-    for (size_t i = 0; i < insn_table_count && !out->row; i++) {
-        if (row_is(&insn_table[i], c, mem)) {
-            out->row = &insn_table[i];
-        }
+    const Index *x = get_index();
+    uint16_t i = x->first[c->vex ? c->map + 2 : c->map][c->opcode];
+    while (i != NO_ROW && !row_is(&insn_table[i], c, mem)) {
+        i = x->next[i];
     }
+    out->row = i == NO_ROW ? NULL : &insn_table[i];
     if (!out->row || (mem && (op->mem_size > sizeof((X86PortableState *)0)->mem))) {
         return false;
     }

@@ -25,6 +25,6 @@ GPR_FILES += target-x86/helpers.c
 GPR_FILES += target-x86/helpers_string.c
 GPR_FILES += target-x86/helpers_misc.c
 GPR_FILES += target-x86/helpers_fpu.c
-GPR_STATE_ALLOWED += x86_fxsave_helper x86_x87_state_helper exec_call_c
+GPR_STATE_ALLOWED += x86_maskmov_helper x86_fxsave_helper x86_x87_state_helper exec_call_c
 GPR_C_SIDE += tcg_locked_begin tcg_locked_end fetch_uncached translate_thunk link_thunk invalidate_thunk room_thunk
 GPR_C_SIDE += publish_kvmclock publish_wall_clock tsc_moved

@@ -462,12 +462,6 @@ HELPER(pause)
     return 0;
 }
 
-HELPER(maskmov)
-{
-    UNUSED(a), UNUSED(b);
-    x86_raise(cpu, EXC_UD);
-}
-
 #define h_string    x86_string_helper
 #define h_pusha     x86_pusha_helper
 #define h_popa      x86_popa_helper
@@ -480,6 +474,7 @@ HELPER(maskmov)
 #define h_salc      x86_salc_helper
 #define h_x87_state x86_x87_state_helper
 #define h_fxsave    x86_fxsave_helper
+#define h_maskmov   x86_maskmov_helper
 
 const X86Helper x86_helpers[HELPER_COUNT] = {
 #define X(name, jumps) h_##name,

@@ -49,6 +49,14 @@ enum {
     STRING_REPNE = 1 << 21,  /* F2 */
 };
 
+/* The masked stores' second argument: the mask's register in the low 4 bits. */
+enum {
+    MASKMOV_DATA_SHIFT = 4,  /* 4 bits: the other register */
+    MASKMOV_ASIZE_SHIFT = 8, /* 4 bits */
+    MASKMOV_SEG_SHIFT = 12,  /* 3 bits */
+    MASKMOV_MMX = 1 << 15,
+};
+
 /* In the segment load helper's second argument: LDS and its kin. */
 enum { LOAD_SEG_LDS = 8 };
 

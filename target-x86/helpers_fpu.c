@@ -1,5 +1,6 @@
 /*
- * Saving and loading x87 and SSE state: FXSAVE, FXRSTOR, FSAVE, FRSTOR, FSTENV, FLDENV. GPR-only:
+ * Saving and loading x87 and SSE state: FXSAVE, FXRSTOR, FSAVE, FRSTOR, FSTENV, FLDENV; and the
+ * masked stores, which look at vector registers one byte at a time. GPR-only:
  * the state itself is live in the host's registers and is moved by the host's own instructions.
  *
  * The images go through a buffer. What the host notes of the last x87 instruction's address is an
@@ -7,6 +8,7 @@
  * processor that keeps them only for unmasked exceptions stores them.
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include "target-x86/helpers.h"
 #include "target-x86/helpers_impl.h"
 
 static void copy_in(X86Cpu *cpu, uint64_t linear, uint8_t *buf, unsigned len)
@@ -40,6 +42,12 @@ static void probe(X86Cpu *cpu, uint64_t linear, unsigned len)
     x86_probe_write(cpu, linear + len - 1, 1, MMU_CURRENT);
 }
 
+/* The x87 and SSE state as it is. */
+static inline void save_state(uint8_t *image)
+{
+    __asm__ volatile("fxsave64 (%0)" : : "r"(image) : "memory");
+}
+
 static void clear(uint8_t *p, unsigned from, unsigned to)
 {
     for (volatile uint8_t *q = p + from; q < p + to; q++) {
@@ -64,14 +72,14 @@ uint64_t x86_fxsave_helper(X86Cpu *cpu, uint64_t a, uint64_t b)
         x86_raise_err(cpu, EXC_GP, 0);
     }
     if (save) {
-        __asm__ volatile("fxsave64 %0" : "=m"(buf));
+        save_state(buf);
         clear(buf, 8, 24);
         probe(cpu, a, 512);
         copy_out(cpu, a, buf, x86_is_code64(st) ? 416 : 288);
         return 0;
     }
     /* XMM8..15 are loaded in 64-bit mode only */
-    __asm__ volatile("fxsave64 %0" : "=m"(buf));
+    save_state(buf);
     copy_in(cpu, a, buf, x86_is_code64(st) ? 416 : 288);
     uint32_t mxcsr = (uint32_t)buf[24] | (uint32_t)buf[25] << 8 | (uint32_t)buf[26] << 16 |
                      (uint32_t)buf[27] << 24;
@@ -128,5 +136,38 @@ uint64_t x86_x87_state_helper(X86Cpu *cpu, uint64_t a, uint64_t b)
     }
     clear_pointers(buf, wide);
     copy_out(cpu, a, buf, len);
+    return 0;
+}
+
+/*
+ * MASKMOVQ, MASKMOVDQU. b: MASKMOV_*. The top of the x87 stack is register 0, so that the image has
+ * MMX registers in order.
+ *
+ * Bytes that are not selected are not looked at: a page that holds none but such may be absent, as
+ * the architecture leaves open. All that will be written is probed first.
+ */
+uint64_t x86_maskmov_helper(X86Cpu *cpu, uint64_t a, uint64_t b)
+{
+    uint8_t image[512] __attribute__((aligned(16)));
+    bool mmx = b & MASKMOV_MMX;
+    unsigned size = mmx ? 8 : 16, asize = (b >> MASKMOV_ASIZE_SHIFT) & 15;
+    uint64_t offset = x86_get_gpr(cpu, R_RDI, asize);
+    uint64_t linear = x86_seg_linear(cpu, (b >> MASKMOV_SEG_SHIFT) & 7, offset, size, true);
+
+    (void)a;
+    save_state(image);
+    const uint8_t *registers = image + (mmx ? 32 : 160);
+    const uint8_t *data = registers + 16 * ((b >> MASKMOV_DATA_SHIFT) & 15);
+    const uint8_t *mask = registers + 16 * (b & 15);
+    for (unsigned i = 0; i < size; i++) {
+        if (mask[i] & 0x80) {
+            x86_probe_write(cpu, linear + i, 1, MMU_CURRENT);
+        }
+    }
+    for (unsigned i = 0; i < size; i++) {
+        if (mask[i] & 0x80) {
+            x86_st(cpu, linear + i, data[i], 1, MMU_CURRENT);
+        }
+    }
     return 0;
 }

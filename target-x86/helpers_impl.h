@@ -19,6 +19,7 @@ uint64_t x86_aad_helper(X86Cpu *cpu, uint64_t a, uint64_t b);
 uint64_t x86_salc_helper(X86Cpu *cpu, uint64_t a, uint64_t b);
 uint64_t x86_x87_state_helper(X86Cpu *cpu, uint64_t a, uint64_t b);
 uint64_t x86_fxsave_helper(X86Cpu *cpu, uint64_t a, uint64_t b);
+uint64_t x86_maskmov_helper(X86Cpu *cpu, uint64_t a, uint64_t b);
 /* Through exec_call_c(): logs the bytes at RIP with -d unimp. */
 uint64_t x86_log_unimplemented(X86Cpu *cpu, uint64_t rip, uint64_t unused);
 

@@ -390,16 +390,48 @@ static void tr_pop_seg(Translator *t)
     o->imm2 = seg | t->in->opsize << 8 | tr_stack_size(t) << 16;
 }
 
+/* MASKMOVQ is an MMX instruction even when its store faults: a pending x87 exception comes first,
+ * and then its change of the x87 state. A move to a scratch register does both. */
+static void mmx_effects(Translator *t, uint8_t mm)
+{
+    IrOp *o = tr_op(t, IR_CAPSULE, 4);
+
+    o->cap = (IrCapsule){.map = 1,
+                         .opcode = 0x7e, /* MOVD */
+                         .modrm = true,
+                         .reg_role = IR_ROLE_FIXED,
+                         .reg = mm,
+                         .rm_role = IR_ROLE_GPR,
+                         .rm = VREG_TMP0,
+                         .rm_acc = IR_ACC_W,
+                         .vvvv = VREG_NONE,
+                         .may_fault = true};
+}
+
+static void tr_maskmov(Translator *t)
+{
+    const Insn *in = t->in;
+    bool mmx = in->row->rm == K_MMX;
+    unsigned data = mmx ? in->reg & 7 : in->reg, mask = mmx ? in->rm & 7 : in->rm;
+
+    if (mmx) {
+        mmx_effects(t, (uint8_t)mask);
+    }
+    tr_helper(t, HELPER_maskmov, VREG_NONE, 8)->imm2 =
+        mask | data << MASKMOV_DATA_SHIFT | (unsigned)in->asize << MASKMOV_ASIZE_SHIFT |
+        (unsigned)in->seg << MASKMOV_SEG_SHIFT | (mmx ? MASKMOV_MMX : 0u);
+}
+
 static void (*const handlers[])(Translator *) = {
-    [T_PUSH_R] = tr_push_reg,   [T_POP_R] = tr_pop_reg, [T_PUSH_I] = tr_push_imm,
-    [T_PUSH_M] = tr_push_rm,    [T_POP_M] = tr_pop_rm,  [T_INCDEC_R] = tr_incdec,
-    [T_XCHG_R] = tr_xchg,       [T_MOV_RI] = tr_mov_ri, [T_MOFFS] = tr_moffs,
-    [T_LEA] = tr_lea,           [T_JCC] = tr_jcc,       [T_JMP] = jump_relative,
-    [T_CALL] = tr_call,         [T_RET] = tr_ret,       [T_CALL_M] = tr_call_rm,
-    [T_JMP_M] = tr_jmp_rm,      [T_LOOP] = tr_loop,     [T_STRING] = tr_string,
-    [T_INS_OUTS] = tr_ins_outs, [T_LEAVE] = tr_leave,   [T_XLAT] = tr_xlat,
-    [T_NOP] = tr_nop,           [T_BSWAP] = NULL,       [T_PUSH_S] = tr_push_seg,
-    [T_POP_S] = tr_pop_seg,     [T_MASKMOV] = NULL,
+    [T_PUSH_R] = tr_push_reg,   [T_POP_R] = tr_pop_reg,   [T_PUSH_I] = tr_push_imm,
+    [T_PUSH_M] = tr_push_rm,    [T_POP_M] = tr_pop_rm,    [T_INCDEC_R] = tr_incdec,
+    [T_XCHG_R] = tr_xchg,       [T_MOV_RI] = tr_mov_ri,   [T_MOFFS] = tr_moffs,
+    [T_LEA] = tr_lea,           [T_JCC] = tr_jcc,         [T_JMP] = jump_relative,
+    [T_CALL] = tr_call,         [T_RET] = tr_ret,         [T_CALL_M] = tr_call_rm,
+    [T_JMP_M] = tr_jmp_rm,      [T_LOOP] = tr_loop,       [T_STRING] = tr_string,
+    [T_INS_OUTS] = tr_ins_outs, [T_LEAVE] = tr_leave,     [T_XLAT] = tr_xlat,
+    [T_NOP] = tr_nop,           [T_BSWAP] = NULL,         [T_PUSH_S] = tr_push_seg,
+    [T_POP_S] = tr_pop_seg,     [T_MASKMOV] = tr_maskmov,
 };
 
 bool tr_integer(Translator *t)

@@ -45,7 +45,7 @@ bool case_usable(const InsnRow *r, uint64_t features, bool code32)
     static const uint8_t kinds[] = {T_CAPSULE,  T_PUSH_R, T_POP_R, T_PUSH_I, T_PUSH_M, T_POP_M,
                                     T_XCHG_R,   T_MOV_RI, T_LEA,   T_STRING, T_LEAVE,  T_XLAT,
                                     T_INCDEC_R, T_BCD,    T_AAM,   T_AAD,    T_SALC,   T_PUSHA,
-                                    T_POPA,     T_BSWAP,  T_NOP,   T_ENTER,  T_JCC};
+                                    T_POPA,     T_BSWAP,  T_NOP,   T_ENTER,  T_JCC,    T_MASKMOV};
     bool kind = false;
 
     for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
@@ -193,7 +193,7 @@ static void generate(Case *c, const InsnRow *r)
     c->undefined |= r->fl_undef;
     c->insns++;
     c->two_faults |= r->kind == T_STRING;
-    c->partial |= r->kind == T_PUSHA || r->kind == T_ENTER;
+    c->partial |= r->kind == T_PUSHA || r->kind == T_ENTER || r->kind == T_MASKMOV;
 }
 
 void case_add(Case *c, const InsnRow *const *rows, size_t count)

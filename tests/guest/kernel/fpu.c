@@ -33,6 +33,63 @@ static void x87_divide(void)
                  : "m"(control));
 }
 
+static uint8_t store_data[16], store_mask[16];
+static uint64_t store_at;
+
+static void masked_store(void)
+{
+    asm volatile("movdqu %0, %%xmm1; movdqu %1, %%xmm2; maskmovdqu %%xmm2, %%xmm1"
+                 :
+                 : "m"(store_data), "m"(store_mask), "D"(store_at)
+                 : "memory");
+}
+static void masked_store_mmx(void)
+{
+    asm volatile("fld1; movq %0, %%mm1; movq %1, %%mm2; fld1; maskmovq %%mm2, %%mm1"
+                 :
+                 : "m"(store_data), "m"(store_mask), "D"(store_at)
+                 : "memory");
+}
+
+/* Pages at LINEAR and behind it, of which the second is absent. */
+static void test_masked_stores(void)
+{
+    const uint64_t linear = 0x20000000000ull;
+    uint8_t *page = alloc_page(), *at = page + 4092, image[108];
+    bool exact = true;
+
+    map_page(linear, (uint64_t)page, PTE_P | PTE_W);
+    map_page(linear + 4096, 0, 0);
+    for (int i = 0; i < 16; i++) {
+        store_data[i] = (uint8_t)(i + 1);
+        store_mask[i] = i < 4 && i != 2 ? 0x80 : 0x7f;
+    }
+    store_at = linear + 4092;
+    if (!is_qemu()) {
+        catch_fault(masked_store);
+        check(at[0] == 1 && at[1] == 2 && at[2] == 0 && at[3] == 4,
+              "a masked store touches selected bytes alone");
+    }
+    store_mask[5] = 0xff;
+    at[0] = 0x55;
+    Fault f = catch_fault(masked_store);
+    check(f.vector == 14 && f.error == 2 &&
+              (is_qemu() || (f.cr2 == linear + 4097 && at[0] == 0x55)),
+          "and faults before it writes any");
+    store_at = linear + 64;
+    f = catch_fault(masked_store_mmx);
+    asm volatile("fnsave %0" : "=m"(image));
+    for (int i = 0; i < 8; i++) {
+        exact &= page[64 + i] == (store_mask[i] & 0x80 ? i + 1 : 0);
+    }
+    check(!f.happened && exact && !(image[5] & 0x38) && (image[8] & 0xc) != 0xc,
+          "MASKMOVQ does the same and ends in MMX state");
+    WRITE_CR(0, READ_CR(0) | 8);
+    f = catch_fault(masked_store);
+    check(f.vector == 7, "with CR0.TS it is #NM");
+    asm volatile("clts");
+}
+
 static bool clobber(Frame *frame)
 {
     if (frame->vector != 0x60) {
@@ -106,4 +163,5 @@ void test_fpu(void)
     check(image[32 + 9] == 0x3f && image[32 + 8] == 0xff && image[48 + 9] == 0x40,
           "in the order of the register stack");
     asm volatile("fninit");
+    test_masked_stores();
 }

@@ -25,7 +25,8 @@ include build/config.mk
 endif
 
 build/config.mk: configure
-	-@scripts/install-packages build
+	@scripts/install-packages $(if $(filter demo,$(MAKECMDGOALS)),demo,build) || \
+	    echo 'Trying to build without them.' >&2
 	@./configure $(CONFIGURE_ARGS)
 
 build/config.h: build/config.mk ;

@@ -6,6 +6,8 @@
 
 #include "hw/char/serial_isa.h"
 #include "hw/display/vga.h"
+#include "hw/dma/i8237.h"
+#include "hw/floppy/fdc.h"
 #include "hw/ide/ide.h"
 #include "hw/input/i8042.h"
 #include "hw/intc/apic.h"
@@ -29,6 +31,9 @@
 const DeviceClass *const hw_classes[] = {
     &serial_isa_class,
     &vga_pci_class,
+    &i8237_class,
+    &fdc_class,
+    &floppy_class,
     &ide_hd_class,
     &ide_cd_class,
     &piix3_ide_class,

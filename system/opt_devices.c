@@ -28,7 +28,7 @@ static bool print_and_exit(VmConfig *cfg, GString *text)
 /* -hda FILE and the like: the name is taken as it is, commas and all. */
 bool opt_drive_letter(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err)
 {
-    static const char *const names[] = {"-hda", "-hdb", "-hdc", "-hdd", "-cdrom"};
+    static const char *const names[] = {"-hda", "-hdb", "-hdc", "-hdd", "-cdrom", "-fda", "-fdb"};
     g_auto(GStrv) parts = g_strsplit(arg, ",", -1);
     g_autofree char *escaped = g_strjoinv(",,", parts);
     g_autofree char *file = g_strconcat("file=", escaped, NULL);

@@ -57,6 +57,8 @@ const OptionDef option_table[] = {
      "add a device ('help' lists them, 'DRIVER,help' its properties)", opt_device, NULL},
 
     HEADING("Disks"),
+    {"fda", "FILE", "image of floppy disk A:", opt_drive_letter, "if=floppy,index=0"},
+    {"fdb", "FILE", "image of floppy disk B:", opt_drive_letter, "if=floppy,index=1"},
     {"hda", "FILE", "image of IDE disk 0", opt_drive_letter, "index=0,media=disk"},
     {"hdb", "FILE", "image of IDE disk 1", opt_drive_letter, "index=1,media=disk"},
     {"hdc", "FILE", "image of IDE disk 2", opt_drive_letter, "index=2,media=disk"},
@@ -64,7 +66,7 @@ const OptionDef option_table[] = {
     {"cdrom", "FILE", "image in the CD-ROM drive (IDE disk 2)", opt_drive_letter,
      "index=2,media=cdrom"},
     {"drive",
-     "[file=FILE][,if=ide|virtio|none][,index=N][,media=disk|cdrom]\n"
+     "[file=FILE][,if=ide|floppy|virtio|none][,index=N][,media=disk|cdrom]\n"
      "    [,format=F][,cache=MODE][,readonly=on|off][,snapshot=on|off][,id=ID]...",
      "add a drive and what is in it", opt_drive, NULL},
     {"blockdev", "[driver=]DRIVER,node-name=NAME[,...]", "add a node to the block graph",

@@ -155,6 +155,7 @@ bool startup_accel(Startup *s, GError **err)
 static bool default_drives(Startup *s, GError **err)
 {
     static const char *const ide_names[] = {"ide-cd", "ide-hd", NULL};
+    static const char *const floppy_names[] = {"floppy", NULL};
     static const struct {
         DriveInterface iface;
         int index;
@@ -162,6 +163,7 @@ static bool default_drives(Startup *s, GError **err)
         const char *const *instead;
     } list[] = {
         {DRIVE_IF_IDE, 2, "media=cdrom,index=2", ide_names},
+        {DRIVE_IF_FLOPPY, 0, "if=floppy,index=0", floppy_names},
     };
 
     for (size_t i = 0; !s->cfg->nodefaults && i < G_N_ELEMENTS(list); i++) {

@@ -10,6 +10,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "hw/char/serial_isa.h"
+#include "hw/floppy/fdc.h"
 #include "hw/pc/acpi_internal.h"
 #include "hw/pc/aml.h"
 #include "hw/pc/piix4_pm.h"
@@ -129,6 +130,38 @@ static void add_serial_ports(Aml *isa, const PcMachine *pc)
     }
 }
 
+/* What of a drive BIOS calls would tell: type, cylinders, heads, sectors (9.13.1). */
+static Aml *floppy_drive(int unit, uint8_t type)
+{
+    static const uint8_t sectors[] = {[2] = 15, [4] = 18, [5] = 36};
+    Aml *dev = aml_device(unit ? "FLPB" : "FLPA"), *info = aml_package(16);
+    const uint8_t values[16] = {(uint8_t)unit, type, 79, sectors[type], 1};
+
+    for (int i = 0; i < 16; i++) {
+        aml_append(info, aml_int(values[i]));
+    }
+    aml_append(dev, aml_name("_ADR", aml_int((uint64_t)unit)));
+    aml_append(dev, aml_name("_FDI", info));
+    return dev;
+}
+
+static Aml *floppy_controller(const PcMachine *pc)
+{
+    Aml *dev = device_hid("FDC0", "PNP0700"), *crs = aml_resources();
+
+    aml_append(crs, aml_res_io(0x3f2, 0x3f2, 1, 4));
+    aml_append(crs, aml_res_io(0x3f7, 0x3f7, 1, 1));
+    aml_append(crs, aml_res_irq(6));
+    aml_append(crs, aml_res_dma(2));
+    aml_append(dev, aml_name("_CRS", crs));
+    for (int i = 0; i < 2; i++) {
+        if (fdc_cmos_type(pc->fdc, i)) {
+            aml_append(dev, floppy_drive(i, fdc_cmos_type(pc->fdc, i)));
+        }
+    }
+    return dev;
+}
+
 static Aml *isa_bridge(const PcMachine *pc)
 {
     Aml *isa = aml_device("ISA");
@@ -138,6 +171,7 @@ static Aml *isa_bridge(const PcMachine *pc)
     aml_append(isa, isa_device("RTC", "PNP0B00", 0x70, 8, 8));
     aml_append(isa, keyboard());
     aml_append(isa, isa_device("MOU", "PNP0F13", 0, 0, 12));
+    aml_append(isa, floppy_controller(pc));
     add_serial_ports(isa, pc);
     return isa;
 }

@@ -421,6 +421,16 @@ Aml *aml_res_irq(unsigned irq)
     return aml;
 }
 
+Aml *aml_res_dma(unsigned channel)
+{
+    Aml *aml = op(AML_PLAIN, 0x2a); /* small, DMA, 2 bytes (6.4.2.2) */
+
+    g_assert(channel < 8);
+    put_le(aml->body, 1u << channel, 1);
+    put_le(aml->body, 0, 1);
+    return aml;
+}
+
 Aml *aml_res_interrupt(const uint32_t *irqs, uint8_t count)
 {
     Aml *aml = op(AML_PLAIN, 0x89); /* large, extended interrupt */

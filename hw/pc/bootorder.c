@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hw/floppy/fdc.h"
 #include "hw/ide/ide.h"
 #include "hw/pc/pc_internal.h"
 #include "util/keyval.h"
@@ -50,6 +51,8 @@ static const char *pci_node_name(const PciDevice *dev)
         return "ethernet";
     case 0x0300:
         return "display";
+    case 0x0601:
+        return "isa";
     default:
         return "device";
     }
@@ -83,6 +86,11 @@ static bool append_path(GString *out, const PcMachine *pc, const Device *dev)
 
         append_pci_path(out, (const PciDevice *)dev->parent->parent);
         g_string_append_printf(out, "/drive@%x/disk@%x", channel, ((const IdeDrive *)dev)->unit);
+        return true;
+    }
+    if (g_str_equal(type, "floppy-bus")) {
+        append_pci_path(out, (const PciDevice *)pc->piix3);
+        g_string_append_printf(out, "/fdc@03f0/floppy@%x", floppy_unit(dev));
         return true;
     }
     return false;

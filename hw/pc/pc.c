@@ -5,7 +5,7 @@
  *                        +-- 8259 pair-+
  *     i440FX - pci.0 -- 00.0 i440FX   01.0 PIIX3 (isa.0)   01.1 IDE   01.3 PIIX4 power management
  *                       02.0 VGA      03.0.. what -device and -drive add
- *     isa.0 - 8254, RTC, PS/2, serial ports, port 92h, debug ports
+ *     isa.0 - 8254, RTC, DMA, PS/2, serial ports, floppy controller, port 92h, debug ports
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "hw/pc/pc.h"
@@ -15,6 +15,8 @@
 #include "core/accel.h"
 #include "hw/char/serial_isa.h"
 #include "hw/display/vga.h"
+#include "hw/dma/i8237.h"
+#include "hw/floppy/fdc.h"
 #include "hw/ide/ide.h"
 #include "hw/input/i8042.h"
 #include "hw/intc/apic.h"
@@ -44,10 +46,10 @@ void pc_config_init(PcConfig *cfg)
 bool pc_boot_order_check(const char *order, GError **err)
 {
     for (const char *c = order; *c; c++) {
-        if (!strchr("acdn", *c)) {
+        if (!strchr("abcdn", *c)) {
             emu_set_error(err,
-                          "'%c' is no boot device of this machine; there are a (floppy), c (hard "
-                          "disk), d (CD-ROM), n (network)",
+                          "'%c' is no boot device of this machine; there are a and b (floppy), c "
+                          "(hard disk), d (CD-ROM), n (network)",
                           *c);
             return false;
         }
@@ -239,8 +241,13 @@ static bool make_isa_devices(PcMachine *pc, GError **err)
     if (!(accel && accel->irqchip) && !device_create(m, pc->isa, &i8254_class, err, NULL)) {
         return false;
     }
-    return device_create(m, pc->isa, &i8042_class, err, NULL) &&
-           device_create(m, pc->isa, &port92_class, err, NULL) && make_serial_ports(pc, err);
+    if (!device_create(m, pc->isa, &i8237_class, err, NULL) ||
+        !device_create(m, pc->isa, &i8042_class, err, NULL) ||
+        !device_create(m, pc->isa, &port92_class, err, NULL)) {
+        return false;
+    }
+    pc->fdc = device_create(m, pc->isa, &fdc_class, err, NULL);
+    return pc->fdc && make_serial_ports(pc, err);
 }
 
 static bool make_network_cards(PcMachine *pc, GError **err)

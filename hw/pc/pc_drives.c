@@ -1,8 +1,9 @@
 /*
  * The drives of -drive, -hda and the like, as devices: IDE disks and CD-ROMs by channel and unit,
- * and virtio disks as PCI functions. SPDX-License-Identifier: GPL-2.0-or-later
+ * floppy drives, and virtio disks as PCI functions. SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "block/options.h"
+#include "hw/floppy/fdc.h"
 #include "hw/ide/ide.h"
 #include "hw/pc/pc_internal.h"
 #include "hw/virtio/virtio_blk.h"
@@ -62,6 +63,20 @@ static bool virtio_add(PcMachine *pc, const DriveInfo *drive, GError **err)
                          NULL) != NULL;
 }
 
+static bool floppy_add(PcMachine *pc, const DriveInfo *drive, GError **err)
+{
+    char unit[16];
+
+    if (drive->bus > 0 || drive->index > 1) {
+        emu_set_error(err, "drive '%s': if=floppy: there are two floppy drives, index=0 and 1",
+                      drive->id);
+        return false;
+    }
+    g_snprintf(unit, sizeof(unit), "%d", drive->index);
+    return device_create(pc->dev.machine, fdc_bus(pc->fdc), &floppy_class, err, "unit", unit,
+                         "drive", drive->id, NULL) != NULL;
+}
+
 /* Those that name their place come first, lest another take it. */
 static bool place_ide_drives(IdePlaces *places, bool named, GError **err)
 {
@@ -92,11 +107,7 @@ static bool make_other_drives(PcMachine *pc, GError **err)
     for (guint i = 0; drives && i < drives->len; i++) {
         const DriveInfo *drive = g_ptr_array_index(drives, i);
 
-        if (drive->iface == DRIVE_IF_FLOPPY) {
-            emu_set_error(err,
-                          "drive '%s': if=floppy: this machine has no floppy controller; "
-                          "there are if=ide, virtio and none",
-                          drive->id);
+        if (drive->iface == DRIVE_IF_FLOPPY && !floppy_add(pc, drive, err)) {
             return false;
         }
         if (drive->iface == DRIVE_IF_VIRTIO && !virtio_add(pc, drive, err)) {

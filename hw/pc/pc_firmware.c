@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "block/options.h"
+#include "hw/floppy/fdc.h"
 #include "hw/ide/ide.h"
 #include "hw/pc/pc_internal.h"
 #include "hw/timer/mc146818.h"
@@ -31,8 +32,10 @@ enum {
     CMOS_MEMORY_4G = 0x5b,        /* 64 KiB units above 4 GiB, three bytes */
     CMOS_CPUS = 0x5f,             /* CPUs minus one */
 
+    EQUIPMENT_FLOPPY = 1 << 0,
     EQUIPMENT_FPU = 1 << 1,
     EQUIPMENT_POINTER = 1 << 2,
+    EQUIPMENT_SECOND_FLOPPY = 1 << 6,
 
     TRANSLATION_LBA = 1,
 };
@@ -55,9 +58,11 @@ void pc_cmos_boot_order(PcMachine *pc, const char *order)
     uint8_t nibble[3] = {0};
 
     for (int i = 0; i < 3 && order[i]; i++) {
-        static const char codes[] = "acdn"; /* 1 floppy, 2 hard disk, 3 CD-ROM, 4 network */
+        /* 1 floppy, 2 hard disk, 3 CD-ROM, 4 network; which floppy drive cannot be said */
+        static const char codes[] = "acdn";
+        char letter = order[i] == 'b' ? 'a' : order[i];
 
-        nibble[i] = (uint8_t)(strchr(codes, order[i]) - codes + 1);
+        nibble[i] = (uint8_t)(strchr(codes, letter) - codes + 1);
     }
     mc146818_cmos_write(pc->rtc, CMOS_BOOT_FLAGS_2, (uint8_t)(nibble[1] << 4 | nibble[0]));
     mc146818_cmos_write(pc->rtc, CMOS_BOOT_FLAGS_1, (uint8_t)(nibble[2] << 4));
@@ -80,6 +85,18 @@ static uint8_t disk_translation(PcMachine *pc)
     return value;
 }
 
+static void floppy_cmos(PcMachine *pc)
+{
+    uint8_t a = fdc_cmos_type(pc->fdc, 0), b = fdc_cmos_type(pc->fdc, 1);
+    uint8_t equipment = EQUIPMENT_FPU | EQUIPMENT_POINTER;
+
+    if (a || b) {
+        equipment |= EQUIPMENT_FLOPPY | (a && b ? EQUIPMENT_SECOND_FLOPPY : 0);
+    }
+    mc146818_cmos_write(pc->rtc, CMOS_FLOPPY_TYPES, (uint8_t)(a << 4 | b));
+    mc146818_cmos_write(pc->rtc, CMOS_EQUIPMENT, equipment);
+}
+
 static void cmos_init(PcMachine *pc)
 {
     Machine *m = pc->dev.machine;
@@ -87,8 +104,7 @@ static void cmos_init(PcMachine *pc)
     uint64_t above_16m = m->below_4g > 16 << 20 ? m->below_4g - (16 << 20) : 0;
     uint64_t ext_kib = MIN(above_1m >> 10, 0xffff);
 
-    mc146818_cmos_write(pc->rtc, CMOS_FLOPPY_TYPES, 0);
-    mc146818_cmos_write(pc->rtc, CMOS_EQUIPMENT, EQUIPMENT_FPU | EQUIPMENT_POINTER);
+    floppy_cmos(pc);
     cmos_write16(pc, CMOS_BASE_MEMORY, 640);
     cmos_write16(pc, CMOS_EXT_MEMORY, ext_kib);
     cmos_write16(pc, CMOS_EXT_MEMORY_2, ext_kib);

@@ -10,6 +10,7 @@ import console
 import screen
 
 GRUB_CD = "/usr/lib/grub-rescue/grub-rescue-cdrom.iso"
+GRUB_FLOPPY = "if=floppy,format=raw,readonly=on,file=/usr/lib/grub-rescue/grub-rescue-floppy.img"
 IPXE_CD = "/usr/lib/ipxe/ipxe.iso"
 MEMTEST_CD = "/usr/lib/memtest86+/memtest86+x64.iso"
 

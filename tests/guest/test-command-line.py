@@ -84,6 +84,10 @@ REFUSED = [
     ("-netdev nosuch,id=n", ["-netdev"]),
     # Disks
     ("-hda {d}/missing.img", ["-hda", "missing.img"]),
+    ("-fda {d}/missing.img", ["-fda", "missing.img"]),
+    ("-drive if=floppy,format=raw,file={d}/large.img", ["floppy0", "4194304"]),
+    ("-drive if=floppy,index=2", ["floppy", "index"]),
+    ("-drive if=none,id=x -device floppy,drive=x,drive-type=9", ["-device", "drive-type"]),
     ("-hda {d}", ["-hda"]),
     ("-cdrom {d}/missing.iso", ["-cdrom", "missing.iso"]),
     ("-drive file={d}/missing.img", ["-drive", "missing.img"]),
@@ -219,6 +223,7 @@ WORKS = [
     ("-global driver=VGA,property=vgamem_mb,value=8", "vgamem_mb = 8"),
     ("-boot order=dc,once=n,menu=on,strict=on,splash-time=100,reboot-timeout=1000", ""),
     ("-device virtio-rng-pci,id=dice", "dice"),
+    ("-fda {d}/floppy.img -fdb {d}/floppy2.img", "floppy1"),
     ("-hda {d}/good.qcow2 -hdb {d}/raw.img -hdc {d}/other.img", "ide1-hd0"),
     ("-hdd {d}/raw.img", "ide1-hd1"),
     ("-cdrom {d}/other.img", "ide1-cd0"),
@@ -284,7 +289,8 @@ class Files:
         self.folder = folder
         os.chmod(folder, 0o755)
         for name, content in (("raw.img", bytes(range(256)) * 4096), ("other.img", b"\0" * 65536),
-                              ("odd.bin", b"\x90" * 1000)):
+                              ("odd.bin", b"\x90" * 1000), ("floppy.img", b"\0" * 1474560),
+                              ("floppy2.img", b"\0" * 2949120), ("large.img", b"\0" * (4 << 20))):
             with open(self.path(name), "wb") as f:
                 f.write(content)
         for name in ("pipe.in", "pipe.out"):

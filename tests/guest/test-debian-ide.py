@@ -4,7 +4,9 @@
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
+import hashlib
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -28,8 +30,22 @@ def main():
             guest.run("echo kept over the night > /root/note")
             guest.poweroff()
 
+        floppy = os.path.join(scratch, "floppy")
+        with open(floppy, "wb") as f:
+            f.write(random.Random(1).randbytes(1440 << 10))
+        with open(floppy, "rb") as f:
+            floppy_sum = hashlib.sha256(f.read()).hexdigest()
+
+        def uses_floppy(guest):
+            guest.run("modprobe floppy")
+            _, text = guest.run("sha256sum </dev/fd0")
+            if floppy_sum not in text:
+                raise console.Failure("the floppy disk reads as %s, not %s" % (text, floppy_sum))
+            guest.run("yes floppy | dd of=/dev/fd0 bs=512 count=100 seek=7 iflag=fullblock conv=fsync")
+
         def second(guest):
             guest.login()
+            uses_floppy(guest)
             _, text = guest.run("cat /root/note")
             if text.strip() != "kept over the night":
                 raise console.Failure("the file holds %r" % text)
@@ -45,9 +61,14 @@ def main():
 
         args = ["-m", "1G", "-hda", disk]
         if tap.guest("root logs in, writes a file and powers off", first, args, timeout=300):
-            tap.guest("the file is there at the next boot", second, args, timeout=300)
+            tap.guest("the file is there at the next boot, and a floppy disk is read and written", second,
+                      args + ["-drive", "if=floppy,format=raw,file=" + floppy], timeout=300)
+            with open(floppy, "rb") as f:
+                f.seek(7 * 512)
+                tap.ok(f.read(51200) == (b"floppy\n" * 8000)[:51200], "what was written is on the floppy disk")
         else:
-            tap.ok(False, "the file is there at the next boot", "the first boot failed")
+            tap.ok(False, "the file is there at the next boot, and a floppy disk is read and written",
+                   "the first boot failed")
         check = subprocess.run(["qemu-img", "check", disk], stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True)
         tap.ok(check.returncode == 0, "the image has no errors and no leaks after a clean end",

@@ -44,6 +44,8 @@ CASES = [  # the longest one first
     ("iPXE's ISO reaches its prompt", reaches_ipxe_prompt, ["-cdrom", media.IPXE_CD]),
     ("the GRUB rescue CD reaches its prompt",
      functools.partial(media.reaches_grub_prompt, patience=PATIENCE), ["-cdrom", media.GRUB_CD]),
+    ("the GRUB rescue floppy disk reaches its prompt",
+     functools.partial(media.reaches_grub_prompt, patience=PATIENCE), ["-drive", media.GRUB_FLOPPY]),
     ("SeaBIOS looks for a boot device and says that there is none",
      functools.partial(media.reaches_seabios, patience=PATIENCE), []),
 ]

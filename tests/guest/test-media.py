@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # timeout: 420
-"""SeaBIOS, the GRUB rescue CD, iPXE's ISO and memtest86+ run.
+"""SeaBIOS, the GRUB rescue CD and floppy disk, iPXE's ISO and memtest86+ run.
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
@@ -18,6 +18,8 @@ def main():
               ["-m", "64"])
     tap.guest("the GRUB rescue CD reaches its prompt", media.reaches_grub_prompt,
               ["-m", "128", "-cdrom", media.GRUB_CD])
+    tap.guest("the GRUB rescue floppy disk reaches its prompt", media.reaches_grub_prompt,
+              ["-m", "128", "-drive", media.GRUB_FLOPPY])
     tap.guest("iPXE's ISO reaches its prompt", media.reaches_ipxe_prompt,
               ["-m", "128", "-cdrom", media.IPXE_CD])
     tap.guest("memtest86+ runs its first tests without errors", media.runs_memtest(),

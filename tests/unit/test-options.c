@@ -184,13 +184,14 @@ static void drive_is(VmConfig *cfg, guint n, const char *option, const char *arg
 
 static void test_drive_letters_are_drives_with_commas_kept(void)
 {
-    VmConfig *cfg = accepted("-hda a,b.img -cdrom c.iso -drive file=d,if=virtio last.img");
+    VmConfig *cfg = accepted("-hda a,b.img -cdrom c.iso -drive file=d,if=virtio -fdb f last.img");
 
-    g_assert_cmpuint(cfg->drives->len, ==, 4);
+    g_assert_cmpuint(cfg->drives->len, ==, 5);
     drive_is(cfg, 0, "-hda", "file=a,,b.img", "index=0,media=disk");
     drive_is(cfg, 1, "-cdrom", "file=c.iso", "index=2,media=cdrom");
     drive_is(cfg, 2, "-drive", "file=d,if=virtio", NULL);
-    drive_is(cfg, 3, "-hda", "file=last.img", "index=0,media=disk");
+    drive_is(cfg, 3, "-fdb", "file=f", "if=floppy,index=1");
+    drive_is(cfg, 4, "-hda", "file=last.img", "index=0,media=disk");
     vm_config_free(cfg);
 }
 
@@ -209,7 +210,7 @@ static void test_what_is_not_there_may_be_declined_but_not_asked_for(void)
     refused("-display sdl", "'sdl'");
     refused("-vga qxl", "'qxl'");
     refused("-usb", "invalid option");
-    refused("-fda x", "invalid option");
+    refused("-sd x", "invalid option");
 }
 
 static const char *kept(const GPtrArray *list, guint n)

@@ -2,9 +2,11 @@
  * The 8259 pair, I/O APIC and 8254 that the kernel holds, as devices: to be reset, saved and shown
  * with the others; what they do, the kernel does.
  *
- * Their state tables name the fields of the kernel's structures. Saving fetches them first, loading
- * hands them over.
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * They are saved as the devices of hw/ that do the same, so that a state moves between
+ * accelerators: the struct and the rows of its table are theirs. Saving fetches the kernel's
+ * structures and translates them, loading hands them over. What the kernel does not tell is lost on
+ * the way: an edge that waits at a masked input, and where in its period the 8254 is (it begins
+ * anew). SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <errno.h>
 #include <string.h>
@@ -12,9 +14,11 @@
 
 #include "accel/kvm/kvm.h"
 #include "accel/kvm/kvm_int.h"
+#include "core/clock.h"
+#include "hw/intc/i8259_impl.h"
+#include "hw/intc/ioapic_impl.h"
+#include "hw/timer/i8254_impl.h"
 #include "util/keyval.h"
-
-enum { IOAPIC_INPUTS = KVM_IOAPIC_NUM_PINS };
 
 /* ---- what the devices share ---- */
 
@@ -47,60 +51,6 @@ static bool no_realize(Device *dev, GError **err)
     return true;
 }
 
-/* ---- PIC pair ---- */
-
-typedef struct KvmPicDev {
-    Device dev;
-    struct kvm_pic_state pic[2];
-} KvmPicDev;
-
-static const StateField pic_fields[] = {
-    STATE_FIELD_UINT(struct kvm_pic_state, last_irr),
-    STATE_FIELD_UINT(struct kvm_pic_state, irr),
-    STATE_FIELD_UINT(struct kvm_pic_state, imr),
-    STATE_FIELD_UINT(struct kvm_pic_state, isr),
-    STATE_FIELD_UINT_MAX(struct kvm_pic_state, priority_add, 7),
-    STATE_FIELD_UINT(struct kvm_pic_state, irq_base),
-    STATE_FIELD_UINT_MAX(struct kvm_pic_state, read_reg_select, 1),
-    STATE_FIELD_UINT_MAX(struct kvm_pic_state, poll, 1),
-    STATE_FIELD_UINT_MAX(struct kvm_pic_state, special_mask, 1),
-    STATE_FIELD_UINT_MAX(struct kvm_pic_state, init_state, 3),
-    STATE_FIELD_UINT_MAX(struct kvm_pic_state, auto_eoi, 1),
-    STATE_FIELD_UINT_MAX(struct kvm_pic_state, rotate_on_auto_eoi, 1),
-    STATE_FIELD_UINT_MAX(struct kvm_pic_state, special_fully_nested_mode, 1),
-    STATE_FIELD_UINT_MAX(struct kvm_pic_state, init4, 1),
-    STATE_FIELD_UINT(struct kvm_pic_state, elcr),
-    STATE_FIELD_UINT(struct kvm_pic_state, elcr_mask),
-    STATE_FIELD_END,
-};
-static const StateTable pic_chip_state = {
-    .name = "kvm-i8259-chip", .version = 1, .min_version = 1, .fields = pic_fields};
-
-/* Lines 0 to 2 of the master and 0 and 5 of the slave cannot be level-triggered. */
-static const uint8_t elcr_mask[2] = {0xf8, 0xde};
-
-static bool pic_transfer(KvmPicDev *d, bool get, GError **err)
-{
-    for (uint32_t i = 0; i < 2; i++) {
-        struct kvm_irqchip chip = {.chip_id = i ? KVM_IRQCHIP_PIC_SLAVE : KVM_IRQCHIP_PIC_MASTER};
-
-        if (get) {
-            if (!vm_call(&d->dev, KVM_GET_IRQCHIP, "KVM_GET_IRQCHIP", &chip)) {
-                return false;
-            }
-            d->pic[i] = chip.chip.pic;
-        } else {
-            d->pic[i].elcr_mask = elcr_mask[i];
-            d->pic[i].elcr &= elcr_mask[i];
-            chip.chip.pic = d->pic[i];
-            if (!load(&d->dev, KVM_SET_IRQCHIP, &chip, err)) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
 /* A reset that the kernel refuses is our own bug; it has nothing to check. */
 static void report(GError *err)
 {
@@ -110,35 +60,105 @@ static void report(GError *err)
     }
 }
 
+/* ---- 8259 pair ---- */
+
+static void pic_from_kernel(Pic *p, const struct kvm_pic_state *k, bool slave)
+{
+    *p = (Pic){
+        .pair = p->pair,
+        .slave = slave,
+        .level = k->last_irr,
+        .irr = k->irr,
+        .isr = k->isr,
+        .imr = k->imr,
+        .elcr = k->elcr,
+        .icw1 = ICW1_INIT | (k->init4 ? ICW1_IC4 : 0),
+        .icw2 = k->irq_base & 0xf8,
+        .icw3 = slave ? CASCADE : 1 << CASCADE,
+        .icw4 = (k->auto_eoi ? ICW4_AEOI : 0) | (k->special_fully_nested_mode ? ICW4_SFNM : 0) | 1,
+        .init_step = k->init_state & 3,
+        .lowest = (k->priority_add + 7) & 7,
+        .rotate_aeoi = !!k->rotate_on_auto_eoi,
+        .special_mask = !!k->special_mask,
+        .read_isr = !!k->read_reg_select,
+        .poll = !!k->poll,
+    };
+}
+
+static void pic_to_kernel(const Pic *p, struct kvm_pic_state *k, bool slave)
+{
+    /* Inputs 0 to 2 of the master and 0 and 5 of the slave cannot be level-triggered. */
+    const uint8_t elcr_mask = slave ? ELCR_SLAVE : ELCR_MASTER;
+
+    *k = (struct kvm_pic_state){
+        .last_irr = p->level,
+        .irr = p->irr,
+        .imr = p->imr,
+        .isr = p->isr,
+        .priority_add = (p->lowest + 1) & 7,
+        .irq_base = p->icw2 & 0xf8,
+        .read_reg_select = p->read_isr,
+        .poll = p->poll,
+        .special_mask = p->special_mask,
+        .init_state = p->init_step,
+        .auto_eoi = !!(p->icw4 & ICW4_AEOI),
+        .rotate_on_auto_eoi = p->rotate_aeoi,
+        .special_fully_nested_mode = !!(p->icw4 & ICW4_SFNM),
+        .init4 = !!(p->icw1 & ICW1_IC4),
+        .elcr = p->elcr & elcr_mask,
+        .elcr_mask = elcr_mask,
+    };
+}
+
+static bool pic_put(I8259 *s, GError **err)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        struct kvm_irqchip chip = {.chip_id = i ? KVM_IRQCHIP_PIC_SLAVE : KVM_IRQCHIP_PIC_MASTER};
+
+        pic_to_kernel(&s->pic[i], &chip.chip.pic, i);
+        if (!load(&s->dev, KVM_SET_IRQCHIP, &chip, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void pic_reset(Device *dev)
 {
-    KvmPicDev *d = (KvmPicDev *)dev;
+    I8259 *s = (I8259 *)dev;
     GError *err = NULL;
 
-    memset(d->pic, 0, sizeof(d->pic));
-    pic_transfer(d, false, &err);
+    for (int i = 0; i < 2; i++) {
+        s->pic[i] = (Pic){.lowest = 7};
+    }
+    pic_put(s, &err);
     report(err);
 }
 
 static void pic_pre_save(void *opaque)
 {
-    pic_transfer(opaque, true, NULL);
+    I8259 *s = opaque;
+
+    for (uint32_t i = 0; i < 2; i++) {
+        struct kvm_irqchip chip = {.chip_id = i ? KVM_IRQCHIP_PIC_SLAVE : KVM_IRQCHIP_PIC_MASTER};
+
+        if (vm_call(&s->dev, KVM_GET_IRQCHIP, "KVM_GET_IRQCHIP", &chip)) {
+            pic_from_kernel(&s->pic[i], &chip.chip.pic, i);
+        }
+    }
+    s->intr = 0; /* who loads it finds out */
 }
 
 static bool pic_post_load(void *opaque, uint32_t version, GError **err)
 {
     (void)version;
-    return pic_transfer(opaque, false, err);
+    return pic_put(opaque, err);
 }
 
-static const StateField pic_dev_fields[] = {
-    STATE_FIELD_STRUCT_ARRAY(KvmPicDev, pic, &pic_chip_state),
-    STATE_FIELD_END,
-};
-static const StateTable pic_state = {.name = "kvm-i8259",
+static const StateTable pic_state = {.name = "i8259",
                                      .version = 1,
                                      .min_version = 1,
-                                     .fields = pic_dev_fields,
+                                     .fields = i8259_state_fields,
                                      .pre_save = pic_pre_save,
                                      .post_load = pic_post_load};
 
@@ -147,7 +167,7 @@ const DeviceClass kvm_pic_class = {
     .description = "8259A interrupt controller pair in the kernel",
     .bus_type = "System",
     .category = DEVICE_CATEGORY_MISC,
-    .size = sizeof(KvmPicDev),
+    .size = sizeof(I8259),
     .state = &pic_state,
     .realize = no_realize,
     .reset = pic_reset,
@@ -155,82 +175,67 @@ const DeviceClass kvm_pic_class = {
 
 /* ---- I/O APIC ---- */
 
-#define IOAPIC_BASE   0xfec00000u
-#define IOAPIC_MASKED (1ull << 16)
-
-typedef struct KvmIoapicDev {
-    Device dev;
-    uint64_t base_address;
-    uint32_t ioregsel, id, irr;
-    uint64_t redirtbl[IOAPIC_INPUTS];
-} KvmIoapicDev;
-
-static bool ioapic_put(KvmIoapicDev *d, GError **err)
+static bool ioapic_put(IoApic *s, GError **err)
 {
     struct kvm_irqchip chip = {.chip_id = KVM_IRQCHIP_IOAPIC};
-    struct kvm_ioapic_state *s = &chip.chip.ioapic;
+    struct kvm_ioapic_state *k = &chip.chip.ioapic;
 
-    s->base_address = d->base_address;
-    s->ioregsel = d->ioregsel;
-    s->id = d->id;
-    s->irr = d->irr;
+    k->base_address = IOAPIC_DEFAULT_BASE;
+    k->ioregsel = s->select;
+    k->id = s->id;
     for (int i = 0; i < IOAPIC_INPUTS; i++) {
-        s->redirtbl[i].bits = d->redirtbl[i];
+        k->redirtbl[i].bits = s->redir[i];
+        /* An open edge input that is up has been served: as a request it would be one more. */
+        k->irr |= s->redir[i] & (REDIR_LEVEL | REDIR_MASKED) ? s->level & 1u << i : 0;
     }
-    return load(&d->dev, KVM_SET_IRQCHIP, &chip, err);
+    return load(&s->dev, KVM_SET_IRQCHIP, &chip, err);
 }
 
 static void ioapic_reset(Device *dev)
 {
-    KvmIoapicDev *d = (KvmIoapicDev *)dev;
+    IoApic *s = (IoApic *)dev;
     GError *err = NULL;
 
-    d->base_address = IOAPIC_BASE;
-    d->ioregsel = d->id = d->irr = 0;
+    s->select = s->id = 0;
+    s->level = 0;
     for (int i = 0; i < IOAPIC_INPUTS; i++) {
-        d->redirtbl[i] = IOAPIC_MASKED;
+        s->redir[i] = REDIR_MASKED;
     }
-    ioapic_put(d, &err);
+    ioapic_put(s, &err);
     report(err);
 }
 
 static void ioapic_pre_save(void *opaque)
 {
-    KvmIoapicDev *d = opaque;
+    IoApic *s = opaque;
     struct kvm_irqchip chip = {.chip_id = KVM_IRQCHIP_IOAPIC};
-    const struct kvm_ioapic_state *s = &chip.chip.ioapic;
+    const struct kvm_ioapic_state *k = &chip.chip.ioapic;
 
-    if (vm_call(&d->dev, KVM_GET_IRQCHIP, "KVM_GET_IRQCHIP", &chip)) {
-        d->base_address = s->base_address;
-        d->ioregsel = s->ioregsel;
-        d->id = s->id;
-        d->irr = s->irr;
+    if (vm_call(&s->dev, KVM_GET_IRQCHIP, "KVM_GET_IRQCHIP", &chip)) {
+        s->select = (uint8_t)k->ioregsel;
+        s->id = k->id & 15;
+        s->level = k->irr & ((1u << IOAPIC_INPUTS) - 1);
         for (int i = 0; i < IOAPIC_INPUTS; i++) {
-            d->redirtbl[i] = s->redirtbl[i].bits;
+            s->redir[i] = k->redirtbl[i].bits & REDIR_VALID;
         }
     }
 }
 
 static bool ioapic_post_load(void *opaque, uint32_t version, GError **err)
 {
-    KvmIoapicDev *d = opaque;
+    IoApic *s = opaque;
 
     (void)version;
-    d->base_address = IOAPIC_BASE;
-    return ioapic_put(d, err);
+    for (int i = 0; i < IOAPIC_INPUTS; i++) {
+        s->redir[i] &= REDIR_VALID;
+    }
+    return ioapic_put(s, err);
 }
 
-static const StateField ioapic_fields[] = {
-    STATE_FIELD_UINT_MAX(KvmIoapicDev, ioregsel, 0xff),
-    STATE_FIELD_UINT_MAX(KvmIoapicDev, id, 0xf),
-    STATE_FIELD_UINT_MAX(KvmIoapicDev, irr, 0xffffff),
-    STATE_FIELD_UINT_ARRAY(KvmIoapicDev, redirtbl),
-    STATE_FIELD_END,
-};
-static const StateTable ioapic_state = {.name = "kvm-ioapic",
+static const StateTable ioapic_state = {.name = "ioapic",
                                         .version = 1,
                                         .min_version = 1,
-                                        .fields = ioapic_fields,
+                                        .fields = ioapic_state_fields,
                                         .pre_save = ioapic_pre_save,
                                         .post_load = ioapic_post_load};
 
@@ -239,7 +244,7 @@ const DeviceClass kvm_ioapic_class = {
     .description = "I/O APIC in the kernel",
     .bus_type = "System",
     .category = DEVICE_CATEGORY_MISC,
-    .size = sizeof(KvmIoapicDev),
+    .size = sizeof(IoApic),
     .state = &ioapic_state,
     .realize = no_realize,
     .reset = ioapic_reset,
@@ -247,68 +252,141 @@ const DeviceClass kvm_ioapic_class = {
 
 /* ---- 8254 ---- */
 
-typedef struct KvmPitDev {
-    Device dev;
-    struct kvm_pit_state2 pit;
-} KvmPitDev;
+/* The kernel's states of a channel's byte sequence, and its mark of a channel without a mode. */
+enum { SEQUENCE_LOW = 3, SEQUENCE_HIGH = 4, NO_MODE = 0xff };
+
+static void channel_from_kernel(Channel *c, const struct kvm_pit_channel_state *k)
+{
+    bool programmed = k->mode <= 5;
+    /* When the kernel loaded the count, on its monotonic clock. */
+    int64_t age = programmed ? MAX(clock_now(CLOCK_RT) - k->count_load_time, 0) : 0;
+    int64_t start = MAX(clock_now(CLOCK_VM) - age, 0);
+
+    *c = (Channel){
+        .mode = programmed ? k->mode : 3,
+        .bcd = !!k->bcd,
+        .rw = k->rw_mode ? k->rw_mode & 3 : RW_BOTH,
+        .gate = !!k->gate,
+        .running = programmed,
+        .write_msb = k->write_state == SEQUENCE_HIGH,
+        .read_msb = k->read_state == SEQUENCE_HIGH,
+        .latched = k->count_latched == SEQUENCE_LOW ? 2 : !!k->count_latched,
+        .status_latched = !!k->status_latched,
+        .status = k->status,
+        .latch = k->latched_count,
+        .low = k->write_latch,
+        .count = k->count && k->count <= 65536 ? k->count : 65536,
+        .previous = 65536,
+    };
+    c->start = c->running ? start : 0;
+    c->paused = c->start;
+}
+
+/* As after reset: the kernel is not to let it tick. */
+static bool is_unprogrammed(const Channel *c)
+{
+    return !c->running && c->mode == 3 && c->count == 65536;
+}
+
+static void channel_to_kernel(const Channel *c, struct kvm_pit_channel_state *k)
+{
+    uint8_t whole = c->rw == RW_BOTH ? SEQUENCE_LOW : c->rw;
+
+    *k = (struct kvm_pit_channel_state){
+        .count = c->count,
+        .latched_count = c->latch,
+        .count_latched = !c->latched        ? 0
+                         : c->rw != RW_BOTH ? c->rw
+                         : c->latched == 2  ? SEQUENCE_LOW
+                                            : SEQUENCE_HIGH,
+        .status_latched = c->status_latched,
+        .status = c->status,
+        .read_state = c->rw == RW_BOTH && c->read_msb ? SEQUENCE_HIGH : whole,
+        .write_state = c->rw == RW_BOTH && c->write_msb ? SEQUENCE_HIGH : whole,
+        .write_latch = c->low,
+        .rw_mode = c->rw,
+        .mode = is_unprogrammed(c) ? NO_MODE : c->mode,
+        .bcd = c->bcd,
+        .gate = c->gate,
+    };
+}
+
+static bool pit_put(I8254 *s, GError **err)
+{
+    struct kvm_pit_state2 k = {0};
+
+    for (int i = 0; i < CHANNELS; i++) {
+        channel_to_kernel(&s->ch[i], &k.channels[i]);
+    }
+    k.flags = s->nmisc & NMISC_SPEAKER ? KVM_PIT_FLAGS_SPEAKER_DATA_ON : 0;
+    return load(&s->isa.dev, KVM_SET_PIT2, &k, err);
+}
 
 static void pit_reset(Device *dev)
 {
-    KvmPitDev *d = (KvmPitDev *)dev;
+    I8254 *s = (I8254 *)dev;
     GError *err = NULL;
 
-    memset(&d->pit, 0, sizeof(d->pit));
-    for (int i = 0; i < 3; i++) {
-        d->pit.channels[i].mode = 0xff; /* not programmed: no timer */
-        d->pit.channels[i].gate = i != 2;
+    for (int i = 0; i < CHANNELS; i++) {
+        s->ch[i] = (Channel){.mode = 3, .rw = RW_BOTH, .gate = i != 2, .count = 65536};
     }
-    load(dev, KVM_SET_PIT2, &d->pit, &err);
+    s->nmisc = 0;
+    pit_put(s, &err);
     report(err);
+}
+
+/* The timer is there to be saved and loaded; it fires in the device of hw/. */
+static void pit_timer(void *opaque)
+{
+    (void)opaque;
+}
+
+static bool pit_realize(Device *dev, GError **err)
+{
+    (void)err;
+    ((I8254 *)dev)->timer = timer_new(CLOCK_VM, pit_timer, dev);
+    return true;
+}
+
+static void pit_unrealize(Device *dev)
+{
+    timer_free(((I8254 *)dev)->timer);
 }
 
 static void pit_pre_save(void *opaque)
 {
-    KvmPitDev *d = opaque;
+    I8254 *s = opaque;
+    struct kvm_pit_state2 k;
 
-    vm_call(&d->dev, KVM_GET_PIT2, "KVM_GET_PIT2", &d->pit);
+    if (!vm_call(&s->isa.dev, KVM_GET_PIT2, "KVM_GET_PIT2", &k)) {
+        return;
+    }
+    for (int i = 0; i < CHANNELS; i++) {
+        channel_from_kernel(&s->ch[i], &k.channels[i]);
+    }
+    s->nmisc = (k.flags & KVM_PIT_FLAGS_SPEAKER_DATA_ON ? NMISC_SPEAKER : 0) |
+               (s->ch[2].gate ? NMISC_GATE2 : 0);
+    /* Who loads it looks at once when channel 0's output is to change. */
+    s->next = clock_now(CLOCK_VM);
+    timer_arm(s->timer, s->next);
 }
 
 static bool pit_post_load(void *opaque, uint32_t version, GError **err)
 {
-    KvmPitDev *d = opaque;
+    I8254 *s = opaque;
 
     (void)version;
-    return load(&d->dev, KVM_SET_PIT2, &d->pit, err);
+    timer_disarm(s->timer);
+    for (int i = 0; i < CHANNELS; i++) {
+        s->ch[i].count = s->ch[i].count ? s->ch[i].count : 65536;
+    }
+    return pit_put(s, err);
 }
 
-static const StateField channel_fields[] = {
-    STATE_FIELD_UINT_MAX(struct kvm_pit_channel_state, count, 65536),
-    STATE_FIELD_UINT(struct kvm_pit_channel_state, latched_count),
-    STATE_FIELD_UINT(struct kvm_pit_channel_state, count_latched),
-    STATE_FIELD_UINT(struct kvm_pit_channel_state, status_latched),
-    STATE_FIELD_UINT(struct kvm_pit_channel_state, status),
-    STATE_FIELD_UINT(struct kvm_pit_channel_state, read_state),
-    STATE_FIELD_UINT(struct kvm_pit_channel_state, write_state),
-    STATE_FIELD_UINT(struct kvm_pit_channel_state, write_latch),
-    STATE_FIELD_UINT(struct kvm_pit_channel_state, rw_mode),
-    STATE_FIELD_UINT(struct kvm_pit_channel_state, mode),
-    STATE_FIELD_UINT(struct kvm_pit_channel_state, bcd),
-    STATE_FIELD_UINT(struct kvm_pit_channel_state, gate),
-    STATE_FIELD_UINT(struct kvm_pit_channel_state, count_load_time),
-    STATE_FIELD_END,
-};
-static const StateTable channel_state = {
-    .name = "kvm-pit-channel", .version = 1, .min_version = 1, .fields = channel_fields};
-
-static const StateField pit_fields[] = {
-    STATE_FIELD_STRUCT_ARRAY(KvmPitDev, pit.channels, &channel_state),
-    STATE_FIELD_UINT(KvmPitDev, pit.flags),
-    STATE_FIELD_END,
-};
-static const StateTable pit_state = {.name = "kvm-pit",
+static const StateTable pit_state = {.name = "i8254",
                                      .version = 1,
                                      .min_version = 1,
-                                     .fields = pit_fields,
+                                     .fields = i8254_state_fields,
                                      .pre_save = pit_pre_save,
                                      .post_load = pit_post_load};
 
@@ -317,8 +395,9 @@ const DeviceClass kvm_pit_class = {
     .description = "8254 interval timer and speaker port in the kernel",
     .bus_type = "System",
     .category = DEVICE_CATEGORY_MISC,
-    .size = sizeof(KvmPitDev),
+    .size = sizeof(I8254),
     .state = &pit_state,
-    .realize = no_realize,
+    .realize = pit_realize,
+    .unrealize = pit_unrealize,
     .reset = pit_reset,
 };

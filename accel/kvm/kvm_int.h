@@ -108,6 +108,7 @@ typedef struct KvmCpu {
     bool single_step;
     bool lapic_pending; /* LAPIC is to be loaded by the next kvm_put_state() */
     struct kvm_lapic_state lapic;
+    uint64_t lapic_deadline; /* IA32_TSC_DEADLINE, which goes with LAPIC */
     uint64_t exits, io_exits, mmio_exits;
 } KvmCpu;
 

@@ -363,6 +363,7 @@ static void put_lapic(KvmCpu *c)
 {
     if (c->lapic_pending) {
         c->lapic_pending = false;
+        c->x.st.tsc_deadline = c->lapic_deadline;
         PUT(c, KVM_SET_LAPIC, &c->lapic);
     }
 }

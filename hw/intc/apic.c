@@ -649,7 +649,7 @@ static const Property props[] = {
     {.type = PROP_END},
 };
 
-static const StateField fields[] = {
+const StateField apic_state_fields[] = {
     STATE_FIELD_UINT(Apic, base),          STATE_FIELD_UINT_ARRAY(Apic, irr),
     STATE_FIELD_UINT_ARRAY(Apic, tmr),     STATE_FIELD_UINT_ARRAY(Apic, isr),
     STATE_FIELD_UINT_MAX(Apic, tpr, 255),  STATE_FIELD_UINT(Apic, ldr),
@@ -679,8 +679,11 @@ static bool post_load(void *opaque, uint32_t version, GError **err)
     return true;
 }
 
-static const StateTable state = {
-    .name = "apic", .version = 1, .min_version = 1, .fields = fields, .post_load = post_load};
+static const StateTable state = {.name = "apic",
+                                 .version = 1,
+                                 .min_version = 1,
+                                 .fields = apic_state_fields,
+                                 .post_load = post_load};
 
 const DeviceClass apic_class = {
     .name = "apic",

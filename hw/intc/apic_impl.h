@@ -113,6 +113,8 @@ static inline void apic_unlock(bool taken)
 }
 
 /* apic.c */
+/* The rows of Apic's state table: also what the kernel's APIC is saved as. */
+extern const StateField apic_state_fields[];
 Apic *apic_get(const Cpu *cpu);
 Apic *apic_shared(Machine *m); /* that of CPU 0 */
 void apic_update(Apic *s);
@@ -133,6 +135,8 @@ bool apic_wrmsr(void *opaque, uint32_t msr, uint64_t value);
 
 /* apic_timer.c; machine lock held, but for apic_timer_count(), which is for the own thread */
 uint32_t apic_timer_count(const Apic *s);
+/* Nanoseconds that COUNT ticks of the timer take. */
+int64_t apic_timer_ns(const Apic *s, uint32_t count);
 void apic_timer_load(Apic *s, uint32_t initial);
 void apic_timer_set_divide(Apic *s, uint32_t divide);
 void apic_timer_set_deadline(Apic *s, uint64_t tsc);

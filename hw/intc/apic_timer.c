@@ -26,6 +26,11 @@ static bool is_periodic(const Apic *s)
     return (s->lvt[LVT_TIMER] & LVT_TIMER_MODE) == LVT_TIMER_PERIODIC;
 }
 
+int64_t apic_timer_ns(const Apic *s, uint32_t count)
+{
+    return (int64_t)count << shift_of(s);
+}
+
 uint32_t apic_timer_count(const Apic *s)
 {
     uint64_t ticks;

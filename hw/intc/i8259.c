@@ -4,59 +4,9 @@
  * sheet 4.2).
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "hw/intc/i8259.h"
+#include "hw/intc/i8259_impl.h"
 
 #include "core/machine.h"
-#include "core/memory.h"
-
-enum {
-    ICW1_IC4 = 1u << 0,  /* ICW4 follows */
-    ICW1_SNGL = 1u << 1, /* single: no ICW3 */
-    ICW1_LTIM = 1u << 3, /* level triggered, where there is no ELCR */
-    ICW1_INIT = 1u << 4,
-    ICW4_AEOI = 1u << 1,
-    ICW4_SFNM = 1u << 4,
-    OCW3_SELECT = 1u << 3,
-    OCW3_RIS = 1u << 0,
-    OCW3_RR = 1u << 1,
-    OCW3_POLL = 1u << 2,
-    OCW3_SMM = 1u << 5,
-    OCW3_ESMM = 1u << 6,
-    CASCADE = 2,
-    SPURIOUS = 7,
-    /* Inputs that are edge triggered by the board's design: 0, 1, 2 and 8, 13. */
-    ELCR_MASTER = 0xf8,
-    ELCR_SLAVE = 0xde,
-};
-
-/* What the next write to the odd port is. */
-enum { INIT_DONE, INIT_ICW2, INIT_ICW3, INIT_ICW4 };
-
-typedef struct I8259 I8259;
-
-typedef struct Pic {
-    I8259 *pair;
-    uint8_t level; /* state of the input pins */
-    uint8_t irr, isr, imr;
-    uint8_t elcr;
-    uint8_t icw1, icw2, icw3, icw4;
-    uint8_t init_step; /* INIT_* */
-    uint8_t lowest;    /* input with the lowest priority, 7 unless rotated */
-    uint8_t rotate_aeoi;
-    uint8_t special_mask;
-    uint8_t read_isr; /* OCW3: reads of the even port give ISR */
-    uint8_t poll;     /* OCW3: the next read is an acknowledge */
-    bool slave;
-} Pic;
-
-struct I8259 {
-    Device dev;
-    Pic pic[2];
-    uint8_t intr; /* level of the output */
-    IrqLine inputs[I8259_INPUTS];
-    IrqLine output;
-    MemRegion *io[3];
-};
 
 /* Place of the highest-priority set bit in rotated order, 0 the highest; 8 when MASK is empty. */
 static int priority_of(const Pic *p, uint8_t mask)
@@ -423,7 +373,7 @@ static const StateField pic_fields[] = {
 static const StateTable pic_state = {
     .name = "i8259-chip", .version = 1, .min_version = 1, .fields = pic_fields};
 
-static const StateField fields[] = {
+const StateField i8259_state_fields[] = {
     STATE_FIELD_STRUCT_ARRAY(I8259, pic, &pic_state),
     STATE_FIELD_UINT_MAX(I8259, intr, 1),
     STATE_FIELD_END,
@@ -440,8 +390,11 @@ static bool post_load(void *opaque, uint32_t version, GError **err)
     return true;
 }
 
-static const StateTable state = {
-    .name = "i8259", .version = 1, .min_version = 1, .fields = fields, .post_load = post_load};
+static const StateTable state = {.name = "i8259",
+                                 .version = 1,
+                                 .min_version = 1,
+                                 .fields = i8259_state_fields,
+                                 .post_load = post_load};
 
 const DeviceClass i8259_class = {
     .name = "isa-i8259",

@@ -3,10 +3,9 @@
  * to the local APICs.
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "hw/intc/ioapic.h"
+#include "hw/intc/ioapic_impl.h"
 
 #include "core/machine.h"
-#include "core/memory.h"
 #include "hw/intc/apic.h"
 
 enum {
@@ -21,29 +20,6 @@ enum {
     VERSION = 0x11,
     WINDOW_SIZE = 0x1000,
 };
-
-/* Redirection table entry */
-#define REDIR_VECTOR      0xffull
-#define REDIR_DELIVERY(e) (((e) >> 8) & 7)
-#define REDIR_LOGICAL     (1ull << 11)
-#define REDIR_PENDING     (1ull << 12)
-#define REDIR_REMOTE_IRR  (1ull << 14)
-#define REDIR_LEVEL       (1ull << 15)
-#define REDIR_MASKED      (1ull << 16)
-#define REDIR_DEST(e)     ((uint32_t)((e) >> 56))
-#define REDIR_RO          (REDIR_PENDING | REDIR_REMOTE_IRR)
-#define REDIR_VALID       (0xff0000000001ffffull)
-
-typedef struct IoApic {
-    Device dev;
-    uint8_t select, id;
-    uint32_t level; /* state of the input pins */
-    uint64_t redir[IOAPIC_INPUTS];
-    IrqLine inputs[IOAPIC_INPUTS];
-    MemRegion *window;
-    const IoapicBus *bus; /* NULL: this program's local APICs */
-    void *bus_opaque;
-} IoApic;
 
 /* Entry E as a message signalled interrupt (SDM 3A 11.11). */
 static uint64_t msi_addr(uint64_t e)
@@ -263,7 +239,7 @@ static void unrealize(Device *dev)
     mem_region_free(((IoApic *)dev)->window);
 }
 
-static const StateField fields[] = {
+const StateField ioapic_state_fields[] = {
     STATE_FIELD_UINT(IoApic, select),
     STATE_FIELD_UINT_MAX(IoApic, id, 15),
     STATE_FIELD_UINT_MAX(IoApic, level, (1u << IOAPIC_INPUTS) - 1),
@@ -284,8 +260,11 @@ static bool post_load(void *opaque, uint32_t version, GError **err)
     return true;
 }
 
-static const StateTable state = {
-    .name = "ioapic", .version = 1, .min_version = 1, .fields = fields, .post_load = post_load};
+static const StateTable state = {.name = "ioapic",
+                                 .version = 1,
+                                 .min_version = 1,
+                                 .fields = ioapic_state_fields,
+                                 .post_load = post_load};
 
 const DeviceClass ioapic_class = {
     .name = "ioapic",

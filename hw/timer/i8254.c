@@ -7,58 +7,14 @@
  * the next change of its output.
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "hw/timer/i8254.h"
+#include "hw/timer/i8254_impl.h"
 
-#include "core/clock.h"
 #include "core/machine.h"
-#include "hw/pc/isa.h"
-
-enum {
-    CHANNELS = 3,
-    /* RW field of the control word */
-    RW_LATCH = 0,
-    RW_LSB = 1,
-    RW_MSB = 2,
-    RW_BOTH = 3,
-    /* Port 61h (PIIX4 data sheet 4.2.6) */
-    NMISC_GATE2 = 1u << 0,
-    NMISC_SPEAKER = 1u << 1,
-    NMISC_WRITABLE = 0x0f,
-    NMISC_REFRESH = 1u << 4,
-    NMISC_OUT2 = 1u << 5,
-    REFRESH_HALF_NS = 15085,
-};
 
 /* A guest that wants more interrupts per second than this only keeps the main loop busy. */
 #define MIN_PERIOD_NS 10000
 /* Ticks that were missed are made up for, unless by more than this. */
 #define MAX_BACKLOG_NS (NS_PER_SEC / 2)
-
-typedef struct Channel {
-    uint8_t mode, bcd, rw;
-    uint8_t gate;
-    uint8_t running;   /* a count is loaded (modes 1, 5: and a trigger came) */
-    uint8_t write_msb; /* RW_BOTH: the next byte written is the high one */
-    uint8_t read_msb;
-    uint8_t latched; /* bytes of latch left to be read */
-    uint8_t status_latched, status;
-    uint16_t latch;
-    uint8_t low;    /* low byte of a count being written */
-    uint32_t count; /* 1..65536; the loaded count */
-    int64_t start;  /* when it was loaded; in the future: PREVIOUS is in force till then */
-    uint32_t previous;
-    int64_t previous_start;
-    int64_t paused; /* modes 0, 4: when gate went low */
-} Channel;
-
-typedef struct I8254 {
-    IsaDevice isa;
-    Channel ch[CHANNELS];
-    uint8_t nmisc;
-    int64_t next; /* of channel 0's output: the change the timer is armed for */
-    Timer *timer;
-    IrqLine *irq;
-} I8254;
 
 static uint64_t ns_to_ticks(int64_t ns)
 {
@@ -477,7 +433,7 @@ static const StateField channel_fields[] = {
 static const StateTable channel_state = {
     .name = "i8254-channel", .version = 1, .min_version = 1, .fields = channel_fields};
 
-static const StateField fields[] = {
+const StateField i8254_state_fields[] = {
     STATE_FIELD_STRUCT_ARRAY(I8254, ch, &channel_state),
     STATE_FIELD_UINT_MAX(I8254, nmisc, NMISC_WRITABLE),
     STATE_FIELD_UINT(I8254, next),
@@ -499,8 +455,11 @@ static bool post_load(void *opaque, uint32_t version, GError **err)
     return true;
 }
 
-static const StateTable state = {
-    .name = "i8254", .version = 1, .min_version = 1, .fields = fields, .post_load = post_load};
+static const StateTable state = {.name = "i8254",
+                                 .version = 1,
+                                 .min_version = 1,
+                                 .fields = i8254_state_fields,
+                                 .post_load = post_load};
 
 const DeviceClass i8254_class = {
     .name = "isa-pit",

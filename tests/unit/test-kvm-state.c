@@ -8,6 +8,10 @@
 
 #include "core/clock.h"
 #include "core/lock.h"
+#include "hw/intc/apic_impl.h"
+#include "hw/intc/i8259_impl.h"
+#include "hw/intc/ioapic_impl.h"
+#include "hw/timer/i8254_impl.h"
 #include "target-x86/cpuid.h"
 #include "tests/unit/kvm_rig.h"
 
@@ -402,6 +406,224 @@ static void test_timer_comes_back(void)
     machine_unlock();
 }
 
+/* ---- one format for both accelerators ---- */
+
+static void test_the_kernel_s_controllers_are_saved_as_ours(void)
+{
+    const DeviceClass *const pairs[][2] = {{&kvm_pic_class, &i8259_class},
+                                           {&kvm_ioapic_class, &ioapic_class},
+                                           {&kvm_pit_class, &i8254_class},
+                                           {&kvm_apic_class, &apic_class}};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(pairs); i++) {
+        const StateTable *kernel = pairs[i][0]->state, *ours = pairs[i][1]->state;
+
+        g_assert_cmpstr(kernel->name, ==, ours->name);
+        g_assert_cmpuint(kernel->version, ==, ours->version);
+        g_assert_true(kernel->fields == ours->fields);
+        g_assert_cmpuint(pairs[i][0]->size, ==, pairs[i][1]->size);
+    }
+}
+
+/* Saves DEV, resets it, loads what was saved, and hands it to the kernel. */
+static void move(Device *dev)
+{
+    GByteArray *state = saved(dev);
+
+    dev->cls->reset(dev);
+    load_saved(dev, state);
+    kvm_put_state(&rig->c->x.cpu);
+    g_byte_array_unref(state);
+}
+
+static void get_chip(uint32_t id, struct kvm_irqchip *chip)
+{
+    *chip = (struct kvm_irqchip){.chip_id = id};
+    g_assert_cmpint(ioctl(rig->a->vm_fd, KVM_GET_IRQCHIP, chip), ==, 0);
+}
+
+static void test_the_kernel_s_8259_is_an_8259(void)
+{
+    Device *dev = device_of(&kvm_pic_class);
+    I8259 *s = (I8259 *)dev;
+    struct kvm_irqchip before, after;
+
+    machine_lock();
+    get_chip(KVM_IRQCHIP_PIC_SLAVE, &before);
+    before.chip.pic = (struct kvm_pic_state){
+        .last_irr = 0x12,
+        .irr = 0x02,
+        .imr = 0xa5,
+        .isr = 0x40,
+        .priority_add = 3,
+        .irq_base = 0x78,
+        .read_reg_select = 1,
+        .special_mask = 1,
+        .init_state = 2,
+        .rotate_on_auto_eoi = 1,
+        .special_fully_nested_mode = 1,
+        .init4 = 1,
+        .elcr = 0x0c,
+        .elcr_mask = 0xde,
+    };
+    g_assert_cmpint(ioctl(rig->a->vm_fd, KVM_SET_IRQCHIP, &before), ==, 0);
+    move(dev);
+    g_assert_cmphex(s->pic[1].level, ==, 0x12);
+    g_assert_cmphex(s->pic[1].imr, ==, 0xa5);
+    g_assert_cmphex(s->pic[1].icw2, ==, 0x78);
+    g_assert_cmphex(s->pic[1].icw1 & ICW1_IC4, ==, ICW1_IC4);
+    g_assert_cmphex(s->pic[1].icw4, ==, ICW4_SFNM | 1);
+    g_assert_cmpuint(s->pic[1].lowest, ==, 2);
+    g_assert_cmpuint(s->pic[1].init_step, ==, INIT_ICW3);
+    get_chip(KVM_IRQCHIP_PIC_SLAVE, &after);
+    g_assert_cmpmem(&after.chip.pic, sizeof(after.chip.pic), &before.chip.pic,
+                    sizeof(before.chip.pic));
+    dev->cls->reset(dev);
+    machine_unlock();
+}
+
+static void test_the_kernel_s_io_apic_is_an_io_apic(void)
+{
+    Device *dev = device_of(&kvm_ioapic_class);
+    IoApic *s = (IoApic *)dev;
+    struct kvm_irqchip chip;
+
+    machine_lock();
+    for (int i = 0; i < IOAPIC_INPUTS; i++) {
+        s->redir[i] = ((uint64_t)g_rand_int(rng) << 32 & 0xff00000000000000) | REDIR_MASKED |
+                      (g_rand_int(rng) & (0x8f00 | REDIR_VECTOR));
+        s->redir[i] &= ~0x700ull;
+    }
+    s->select = 0x2e;
+    s->id = 7;
+    s->level = 0x801234;
+    GByteArray *state = g_byte_array_new();
+    IoApic copy = *s;
+    state_save(ioapic_class.state, &copy, state);
+    load_saved(dev, state);
+    g_byte_array_unref(state);
+    get_chip(KVM_IRQCHIP_IOAPIC, &chip);
+    g_assert_cmphex(chip.chip.ioapic.ioregsel, ==, 0x2e);
+    g_assert_cmphex(chip.chip.ioapic.id, ==, 7);
+    g_assert_cmphex(chip.chip.ioapic.irr, ==, 0x801234);
+    move(dev);
+    for (int i = 0; i < IOAPIC_INPUTS; i++) {
+        g_assert_cmphex(s->redir[i], ==, copy.redir[i]);
+        g_assert_cmphex(chip.chip.ioapic.redirtbl[i].bits, ==, copy.redir[i]);
+    }
+    g_assert_cmphex(s->level, ==, 0x801234);
+    dev->cls->reset(dev);
+    machine_unlock();
+}
+
+static void test_the_kernel_s_8254_is_an_8254(void)
+{
+    Device *dev = device_of(&kvm_pit_class);
+    I8254 *s = (I8254 *)dev;
+    struct kvm_pit_state2 pit;
+
+    machine_lock();
+    dev->cls->reset(dev);
+    g_byte_array_unref(saved(dev));
+    for (int i = 0; i < CHANNELS; i++) { /* as i8254's after reset */
+        g_assert_cmpuint(s->ch[i].mode, ==, 3);
+        g_assert_cmpuint(s->ch[i].rw, ==, RW_BOTH);
+        g_assert_cmpuint(s->ch[i].running, ==, 0);
+        g_assert_cmpuint(s->ch[i].count, ==, 65536);
+        g_assert_cmpuint(s->ch[i].gate, ==, i != 2);
+    }
+    ioctl(rig->a->vm_fd, KVM_GET_PIT2, &pit);
+    /* Channel 1: the low byte of a count has been written, and a latch is half read. */
+    pit.channels[1].mode = 2;
+    pit.channels[1].rw_mode = 3;
+    pit.channels[1].write_state = pit.channels[1].count_latched = 4;
+    pit.channels[1].read_state = 3;
+    pit.channels[1].write_latch = 0x5a;
+    pit.channels[1].latched_count = 0x1234;
+    pit.channels[1].count = 500;
+    pit.channels[2].mode = 3;
+    pit.channels[2].rw_mode = pit.channels[2].write_state = pit.channels[2].read_state = 1;
+    pit.channels[2].count = 200;
+    pit.channels[2].gate = 1;
+    pit.flags = KVM_PIT_FLAGS_SPEAKER_DATA_ON;
+    g_assert_cmpint(ioctl(rig->a->vm_fd, KVM_SET_PIT2, &pit), ==, 0);
+    move(dev);
+    g_assert_cmpuint(s->ch[1].write_msb, ==, 1);
+    g_assert_cmpuint(s->ch[1].latched, ==, 1);
+    g_assert_cmphex(s->ch[1].latch, ==, 0x1234);
+    g_assert_cmphex(s->ch[1].low, ==, 0x5a);
+    g_assert_cmpuint(s->ch[1].running, ==, 1);
+    g_assert_cmpuint(s->ch[2].rw, ==, RW_LSB);
+    g_assert_cmphex(s->nmisc, ==, NMISC_GATE2 | NMISC_SPEAKER);
+    g_assert_cmpint(s->ch[2].start, <=, clock_now(CLOCK_VM));
+
+    struct kvm_pit_state2 after;
+    ioctl(rig->a->vm_fd, KVM_GET_PIT2, &after);
+    for (int i = 0; i < CHANNELS; i++) {
+        after.channels[i].count_load_time = pit.channels[i].count_load_time = 0;
+        pit.channels[i].rw_mode = pit.channels[i].rw_mode ? pit.channels[i].rw_mode : 3;
+        pit.channels[i].read_state = pit.channels[i].read_state ? pit.channels[i].read_state : 3;
+        pit.channels[i].write_state = pit.channels[i].write_state ? pit.channels[i].write_state : 3;
+        g_assert_cmpmem(&after.channels[i], sizeof(after.channels[i]), &pit.channels[i],
+                        sizeof(pit.channels[i]));
+    }
+    g_assert_cmphex(after.flags, ==, pit.flags);
+    dev->cls->reset(dev);
+    machine_unlock();
+}
+
+static void test_the_kernel_s_local_apic_is_a_local_apic(void)
+{
+    Device *dev = device_of(&kvm_apic_class);
+    Apic *s = (Apic *)dev;
+    Apic want;
+
+    machine_lock();
+    dev->cls->reset(dev);
+    x86_cpu_reset(&rig->c->x, true);
+    kvm_put_state(&rig->c->x.cpu);
+    g_byte_array_unref(saved(dev));
+    s->tpr = 0x30;
+    s->ldr = 0x02000000;
+    s->svr = 0x1ef;
+    s->irr[2] = 0x10;
+    s->isr[3] = 0x20;
+    s->tmr[2] = 0x10;
+    s->icr_low = 0x40;
+    s->icr_high = 0x03000000;
+    s->timer_divide = 0xb;
+    s->timer_initial = 2000000000; /* two seconds */
+    s->timer_start = clock_now(CLOCK_VM) - 500000000;
+    s->lvt[LVT_TIMER] = 0x10035; /* masked */
+    s->lvt[LVT_ERROR] = 0x36;
+    want = *s;
+    GByteArray *state = g_byte_array_new();
+    state_save(
+        &(StateTable){.name = "apic", .version = 1, .min_version = 1, .fields = apic_state_fields},
+        s, state);
+    dev->cls->reset(dev);
+    load_saved(dev, state);
+    g_byte_array_unref(state);
+    kvm_put_state(&rig->c->x.cpu);
+    g_byte_array_unref(saved(dev));
+    g_assert_cmphex(s->tpr, ==, want.tpr);
+    g_assert_cmphex(s->ldr, ==, want.ldr);
+    g_assert_cmphex(s->svr, ==, want.svr);
+    g_assert_cmpmem((void *)s->irr, sizeof(s->irr), (void *)want.irr, sizeof(want.irr));
+    g_assert_cmpmem(s->isr, sizeof(s->isr), want.isr, sizeof(want.isr));
+    g_assert_cmpmem((void *)s->tmr, sizeof(s->tmr), (void *)want.tmr, sizeof(want.tmr));
+    g_assert_cmpmem((void *)s->lvt, sizeof(s->lvt), (void *)want.lvt, sizeof(want.lvt));
+    g_assert_cmphex(s->icr_high, ==, want.icr_high);
+    g_assert_cmphex(s->timer_divide, ==, want.timer_divide);
+    g_assert_cmphex(s->timer_initial, ==, want.timer_initial);
+    /* The count went on from where it was, or, with kernels that do not take it, from the start. */
+    g_assert_cmpint(s->timer_start, >=, want.timer_start - 1000000);
+    g_assert_cmpint(s->timer_start, <=, clock_now(CLOCK_VM));
+    dev->cls->reset(dev);
+    kvm_put_state(&rig->c->x.cpu);
+    machine_unlock();
+}
+
 /* ---- clock, capabilities, self-test ---- */
 
 static void test_clock_follows_the_machines(void)
@@ -471,6 +693,12 @@ int main(int argc, char **argv)
         {"interrupt controllers come back", test_interrupt_controllers_come_back},
         {"local APIC registers come back", test_local_apic_registers_come_back},
         {"timer comes back", test_timer_comes_back},
+        {"the kernel's controllers are saved as ours",
+         test_the_kernel_s_controllers_are_saved_as_ours},
+        {"the kernel's 8259 is an 8259", test_the_kernel_s_8259_is_an_8259},
+        {"the kernel's IOAPIC is an IOAPIC", test_the_kernel_s_io_apic_is_an_io_apic},
+        {"the kernel's 8254 is an 8254", test_the_kernel_s_8254_is_an_8254},
+        {"the kernel's local APIC is a local APIC", test_the_kernel_s_local_apic_is_a_local_apic},
         {"clock follows the machine's", test_clock_follows_the_machines},
         {"missing capabilities are reported", test_missing_capabilities_are_reported},
         {"unknown irqchip is refused by name", test_unknown_irqchip_is_refused_by_name},

@@ -239,11 +239,31 @@ static void block_set_code(TcgAccel *a, Block *b, const HostCode *code)
     b->faults = g_memdup2(code->faults, sizeof(HostFault) * (size_t)code->fault_count);
 }
 
+/* Translates what REQ says; NULL: the first instruction straddles. The block is not known to anyone
+ * yet, and depends on no byte. */
+static Block *block_new(TcgAccel *a, const TranslateRequest *req, IrBlock *ir)
+{
+    static HostCode code; /* under the code lock */
+    Block *b;
+
+    if (x86_translate(req, ir) == TRANSLATE_STRADDLES) {
+        return NULL;
+    }
+    b = g_new0(Block, 1);
+    b->ram_addr = b->page2 = NO_RAM_ADDR;
+    b->mode = req->mode;
+    uint64_t ids[HOST_MAX_EDGES] = {(uint64_t)(uintptr_t)&b->edges[0],
+                                    (uint64_t)(uintptr_t)&b->edges[1]};
+    HostBuf buf = code_room(a);
+    bool ok = host_emit_block(&a->layout, ir, &buf, ids, &code);
+    g_assert(ok);
+    block_set_code(a, b, &code);
+    return b;
+}
+
 static Block *block_build(TcgCpu *c, uint64_t ram_addr, uint32_t mode, uint64_t page2)
 {
     static IrBlock ir; /* under the code lock */
-    static HostCode code;
-    TcgAccel *a = c->accel;
     uint64_t offset, offset2;
     uint8_t both[32];
     unsigned off = ram_addr & 4095;
@@ -253,7 +273,7 @@ static Block *block_build(TcgCpu *c, uint64_t ram_addr, uint32_t mode, uint64_t 
         .avail = 4096 - off,
         .start_off = (uint16_t)off,
         .whole_page = true,
-        .mode = mode & ~(uint32_t)MODE_ONE,
+        .mode = mode,
         .features = c->features,
         .max_insns = mode & MODE_ONE ? 1 : MAX_INSNS,
     };
@@ -267,13 +287,11 @@ static Block *block_build(TcgCpu *c, uint64_t ram_addr, uint32_t mode, uint64_t 
         req.whole_page = false;
         req.max_insns = 1;
     }
-    req.mode |= mode & MODE_ONE;
-    if (x86_translate(&req, &ir) == TRANSLATE_STRADDLES) {
+    Block *b = block_new(c->accel, &req, &ir);
+    if (!b) {
         return NULL;
     }
-    Block *b = g_new0(Block, 1);
     b->ram_addr = ram_addr;
-    b->mode = mode;
     b->page2 = page2;
     b->ranges[0][0] = ir.start_off;
     b->ranges[0][1] = MIN(ir.end_off, 4096);
@@ -285,13 +303,33 @@ static Block *block_build(TcgCpu *c, uint64_t ram_addr, uint32_t mode, uint64_t 
         b->ranges[i + 1][0] = ir.peek_start[i];
         b->ranges[i + 1][1] = MIN(ir.peek_end[i], 4096);
     }
-    uint64_t ids[HOST_MAX_EDGES] = {(uint64_t)(uintptr_t)&b->edges[0],
-                                    (uint64_t)(uintptr_t)&b->edges[1]};
-    HostBuf buf = code_room(a);
-    bool ok = host_emit_block(&a->layout, &ir, &buf, ids, &code);
-    g_assert(ok);
-    block_set_code(a, b, &code);
-    dump_block(a, &req, &ir, b);
+    dump_block(c->accel, &req, &ir, b);
+    return b;
+}
+
+/* Takes the code lock with room for a block. */
+static void lock_with_room(TcgAccel *a)
+{
+    pthread_mutex_lock(&a->lock);
+    while (!code_room_ready(a)) {
+        pthread_mutex_unlock(&a->lock);
+        code_make_room(a);
+        pthread_mutex_lock(&a->lock);
+    }
+}
+
+Block *code_translate_once(TcgCpu *c, const TranslateRequest *req)
+{
+    static IrBlock ir; /* under the code lock */
+    Block *b;
+
+    lock_with_room(c->accel);
+    b = block_new(c->accel, req, &ir);
+    if (b) {
+        b->dead = true; /* nothing is to be linked to it */
+        dump_block(c->accel, req, &ir, b);
+    }
+    pthread_mutex_unlock(&c->accel->lock);
     return b;
 }
 
@@ -305,16 +343,11 @@ Block *code_translate(TcgCpu *c, uint64_t ram_addr, uint32_t mode, uint64_t page
         if (page2 != NO_RAM_ADDR) {
             page_protect(page2);
         }
-        pthread_mutex_lock(&a->lock);
-        bool room = code_room_ready(a);
-        if (room && is_protected_addr(ram_addr) &&
-            (page2 == NO_RAM_ADDR || is_protected_addr(page2))) {
+        lock_with_room(a);
+        if (is_protected_addr(ram_addr) && (page2 == NO_RAM_ADDR || is_protected_addr(page2))) {
             break;
         }
         pthread_mutex_unlock(&a->lock);
-        if (!room) {
-            code_make_room(a);
-        }
     }
     b = code_find(a, ram_addr, mode, page2);
     if (!b) {

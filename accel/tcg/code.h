@@ -34,7 +34,7 @@ struct Edge {
 struct Block {
     const void *_Atomic entry; /* with flags saved; the dispatch thunk once the block is dead */
     const void *entry_host;
-    uint64_t ram_addr; /* of the first byte */
+    uint64_t ram_addr; /* of the first byte; NO_RAM_ADDR: code_translate_once() */
     uint64_t page2;    /* RAM address of the second page of a straddling instruction */
     uint32_t mode;
     bool dead;
@@ -72,6 +72,10 @@ bool tcg_code_written(TcgCpu *c, uint64_t ram_addr, uint64_t len);
 /* Translates (not GPR-only: call through exec_call_c). NULL: the instruction straddles and PAGE2 is
  * NO_RAM_ADDR. */
 Block *code_translate(TcgCpu *c, uint64_t ram_addr, uint32_t mode, uint64_t page2);
+/* Translates REQ to a block that is run once and not found again: code that is not in RAM.
+ * Likewise.
+ */
+Block *code_translate_once(TcgCpu *c, const struct TranslateRequest *req);
 /* Room is wanted for code: waits until a segment of the cache was emptied. Outside generated code;
  * blocks and edges that were known before may be gone afterwards. Not GPR-only. */
 void code_make_room(TcgAccel *a);

@@ -84,6 +84,26 @@ void exec_drop_page(TcgCpu *c, ExecSpace *s, uint64_t linear)
 
 /* ---- looking up ---- */
 
+static void walk_code(TcgCpu *c, uint64_t linear, WalkResult *w)
+{
+    x86_walk(&c->x, linear & ~0xfffull, WALK_EXEC, c->mode & MODE_USER, false, false, w);
+    if (w->fault) {
+        if (w->fault & WALK_NONCANONICAL) {
+            x86_raise_err(&c->x, EXC_GP, 0);
+        }
+        c->x.st.cr2 = linear;
+        x86_raise_err(&c->x, EXC_PF, w->fault & 0x1f);
+    }
+}
+
+uint64_t tcg_code_phys(TcgCpu *c, uint64_t linear)
+{
+    WalkResult w;
+
+    walk_code(c, linear, &w);
+    return w.phys | (linear & 0xfff);
+}
+
 bool tcg_code_page(TcgCpu *c, uint64_t linear, uint64_t *ram_addr)
 {
     uint64_t page = linear & ~0xfffull;
@@ -98,14 +118,7 @@ bool tcg_code_page(TcgCpu *c, uint64_t linear, uint64_t *ram_addr)
         *ram_addr = x->ram_addr;
         return true;
     }
-    x86_walk(&c->x, page, WALK_EXEC, kind == TLB_USER, false, false, &w);
-    if (w.fault) {
-        if (w.fault & WALK_NONCANONICAL) {
-            x86_raise_err(&c->x, EXC_GP, 0);
-        }
-        c->x.st.cr2 = linear;
-        x86_raise_err(&c->x, EXC_PF, w.fault & 0x1f);
-    }
+    walk_code(c, linear, &w);
     r = tcg_ram_range(c, w.phys);
     if (!r) {
         return false;

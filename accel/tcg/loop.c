@@ -298,7 +298,20 @@ static uint64_t translate_thunk(X86Cpu *cpu, uint64_t a, uint64_t b)
     return (uint64_t)(uintptr_t)code_translate(tcg_cpu(cpu), f->ram_addr, f->mode, f->page2);
 }
 
-static uint64_t fetch_uncached(X86Cpu *cpu, uint64_t a, uint64_t b);
+/* Code that is not all in RAM: c->found becomes a block of one instruction, to be run once. */
+static void find_uncached(TcgCpu *c, uint64_t linear, uint32_t mode)
+{
+    UncachedCode code = {.phys = {tcg_code_phys(c, linear)}, .mode = mode};
+    uint64_t mask = c->mode & MODE_CODE64 ? UINT64_MAX : UINT32_MAX;
+    uint64_t b = exec_call_c(tcg_translate_uncached, &c->x, (uint64_t)(uintptr_t)&code, 0);
+
+    if (!b) {
+        code.straddles = true;
+        code.phys[1] = tcg_code_phys(c, ((linear & ~0xfffull) + 4096) & mask);
+        b = exec_call_c(tcg_translate_uncached, &c->x, (uint64_t)(uintptr_t)&code, 0);
+    }
+    c->found = (Block *)(uintptr_t)b;
+}
 
 /* Under guard: c->found becomes the block at st.rip in MODE. */
 static void find_block(void *cpu, uint64_t mode)
@@ -314,8 +327,8 @@ static void find_block(void *cpu, uint64_t mode)
         x86_raise_err(&c->x, EXC_GP, 0);
     }
     if (!tcg_code_page(c, linear, &page_ram)) {
-        exec_call_c(fetch_uncached, &c->x, linear, 0);
-        x86_raise(&c->x, EXC_UD);
+        find_uncached(c, linear, f.mode);
+        return;
     }
     f.ram_addr = page_ram | (linear & 0xfff);
     b = code_find(c->accel, f.ram_addr, f.mode, NO_RAM_ADDR);
@@ -324,7 +337,8 @@ static void find_block(void *cpu, uint64_t mode)
         b = (Block *)(uintptr_t)exec_call_c(translate_thunk, &c->x, (uint64_t)(uintptr_t)&f, 0);
         if (!b) {
             if (!tcg_code_page(c, page + 4096, &page2)) {
-                x86_raise(&c->x, EXC_UD);
+                find_uncached(c, linear, f.mode);
+                return;
             }
             f.page2 = page2;
             b = code_find(c->accel, f.ram_addr, f.mode, page2);
@@ -334,12 +348,6 @@ static void find_block(void *cpu, uint64_t mode)
         b = (Block *)(uintptr_t)exec_call_c(translate_thunk, &c->x, (uint64_t)(uintptr_t)&f, 0);
     }
     c->found = b;
-}
-
-static uint64_t fetch_uncached(X86Cpu *cpu, uint64_t a, uint64_t b)
-{
-    (void)b;
-    return tcg_log_bad_fetch(cpu, a);
 }
 
 /* ---- events ---- */
@@ -450,7 +458,7 @@ static inline Block *next_block(TcgCpu *c, uint32_t mode, uint64_t *reason)
     b = c->found;
     c->found = NULL;
     c->page_ip = st->rip - (linear_ip(c, st->rip) & 0xfff);
-    if (mode == c->mode) {
+    if (mode == c->mode && b->ram_addr != NO_RAM_ADDR) {
         if ((mode & MODE_CODE64) && b->page2 == NO_RAM_ADDR) {
             exec_note(c, b->ram_addr >> 12, c->page_ip);
         }

@@ -21,8 +21,16 @@ int tcg_loop(TcgCpu *c);
 uint64_t tcg_call_helper(void *cpu, uint64_t a, uint64_t b, uint64_t desc);
 void tcg_call_helper_end(void *cpu, uint64_t a, uint64_t b, uint64_t desc);
 
-/* tcg.c, through exec_call_c: code was fetched from LINEAR, where there is no RAM. */
-uint64_t tcg_log_bad_fetch(X86Cpu *cpu, uint64_t linear);
+/* An instruction that lies, at least in part, where there is no RAM. */
+typedef struct UncachedCode {
+    uint64_t phys[2]; /* of the first byte, and of the page behind its */
+    uint32_t mode;
+    bool straddles; /* PHYS[1] is filled in */
+} UncachedCode;
+
+/* uncached.c, through exec_call_c: CODE (UncachedCode *) as a block of one instruction; NULL: it
+ * straddles. */
+uint64_t tcg_translate_uncached(X86Cpu *cpu, uint64_t code, uint64_t b);
 /* Likewise: -d exec and -d cpu: the loop is about to enter BLOCK; what ended the run before. */
 uint64_t tcg_log_exec(X86Cpu *cpu, uint64_t block, uint64_t reason);
 

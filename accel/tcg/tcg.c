@@ -430,13 +430,6 @@ static void tcg_print_info(Accel *accel, GString *out)
     code_print_info((TcgAccel *)accel, out);
 }
 
-uint64_t tcg_log_bad_fetch(X86Cpu *cpu, uint64_t linear)
-{
-    log_printf(LOG_UNIMP, "cpu %d: code at %" PRIx64 " is not in RAM: cannot be run\n",
-               cpu->cpu.index, linear);
-    return 0;
-}
-
 static const Property tcg_props[] = {
     {
         .name = "tb-size",

@@ -17,6 +17,7 @@
 
 typedef struct Block Block;
 typedef struct TcgAccel TcgAccel;
+struct TranslateRequest;
 
 enum {
     TLB_BITS = 11,
@@ -210,6 +211,8 @@ void exec_drop_page(TcgCpu *c, ExecSpace *s, uint64_t linear);
 /* RAM address (ram_base numbering) of the page that holds code at LINEAR; raises #PF. False: no
  * RAM. */
 bool tcg_code_page(TcgCpu *c, uint64_t linear, uint64_t *ram_addr);
+/* The physical address of code at LINEAR, whatever is there; raises #PF. */
+uint64_t tcg_code_phys(TcgCpu *c, uint64_t linear);
 /* Code of RAM page PAGE runs at PAGE_IP in 64-bit mode, as tcg_code_page() said: linked jumps may
  * go there. */
 void exec_note(TcgCpu *c, uint64_t page, uint64_t page_ip);

@@ -33,7 +33,7 @@ build/config.h: build/config.mk ;
 
 # ---- what there is ----
 
-LIB_FOLDERS := util core block net ui tcg hw target-x86 migration accel monitor system tools
+LIB_FOLDERS := util core block net ui tcg hw target-x86 migration accel monitor gdbstub system tools
 find_sources = $(sort $(patsubst ./%,%,$(shell find $(wildcard $(1)) -name '*.c' -o -name '*.S')))
 
 MAINS    := $(wildcard system/main.c tools/emu-*.c)

@@ -145,6 +145,22 @@ static bool hmp_logfile(Monitor *mon, HmpArgs *args, GError **err)
     return path && log_open(path, err);
 }
 
+static bool hmp_gdbserver(Monitor *mon, HmpArgs *args, GError **err)
+{
+    g_autofree char *spec =
+        args_end(args) ? g_strdup("tcp::1234") : args_word(args, "a back end", err);
+
+    if (!spec || !mon->host->gdbserver(mon->machine, spec, err)) {
+        return false;
+    }
+    if (!strcmp(spec, "none")) {
+        monitor_puts(mon, "Disabled gdbserver\n");
+    } else {
+        monitor_printf(mon, "Waiting for gdb connection on device '%s'\n", spec);
+    }
+    return true;
+}
+
 static bool hmp_ringbuf_read(Monitor *mon, HmpArgs *args, GError **err)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -234,6 +250,8 @@ const HmpCommand hmp_commands[] = {
     {"cpu", NULL, "N", "make CPU N the one that commands speak of", hmp_cpu},
     {"eject", NULL, "[-f] DRIVE", "take the medium out of a removable drive (-f: even if locked)",
      hmp_eject},
+    {"gdbserver", NULL, "[BACKEND]", "wait for a debugger (tcp::1234; none ends it)",
+     hmp_gdbserver},
     {"gva2gpa", NULL, "ADDR", "physical address of a linear address", hmp_gva2gpa},
     {"help", "?", "[COMMAND]", "list the commands", hmp_help},
 #ifdef CONFIG_SLIRP

@@ -25,6 +25,8 @@ typedef struct MonitorHost {
     /* Runs FN on CPU's own thread while it is parked. */
     void (*run_on)(Cpu *cpu, SafeWork fn, void *data);
     const char *(*state_name)(RunState state);
+    /* Waits for a debugger on the back end SPEC ("none": no more). */
+    bool (*gdbserver)(Machine *m, const char *spec, GError **err);
 } MonitorHost;
 
 /* A monitor on CHR. It is silent until monitor_start(), and on a multiplexed back end while another

@@ -64,6 +64,7 @@ typedef struct VmConfig {
     bool daemonize;
     char *pidfile;
     char *log_items, *log_path;
+    char *gdb; /* -gdb, or NULL */
 } VmConfig;
 
 VmConfig *vm_config_new(void);

@@ -140,6 +140,9 @@ const OptionDef option_table[] = {
     {"no-user-config", NULL, "there are no configuration files to leave out", opt_flag, "nothing"},
     {"daemonize", NULL, "go to the background once started", opt_flag, "daemonize"},
     {"pidfile", "FILE", "write the process id to FILE", opt_pidfile, NULL},
+    {"gdb", "tcp:[HOST]:PORT|unix:PATH|BACKEND|none",
+     "wait for a debugger there, while the machine runs (with -S: before it does)", opt_gdb, NULL},
+    {"s", NULL, "the same as -gdb tcp::1234", opt_gdb, "tcp::1234"},
     {"d", "ITEM[,...]", "log these ('help' lists them)", opt_log_items, NULL},
     {"D", "FILE", "log to FILE instead of standard error", opt_log_file, NULL},
     {NULL, NULL, NULL, NULL, NULL},
@@ -183,9 +186,10 @@ void vm_config_free(VmConfig *cfg)
         cfg->firmware_dirs, cfg->netdevs, cfg->nics,      cfg->objects,
     };
     char *strings[] = {
-        cfg->machine_accel, cfg->irqchip, cfg->cpu,          cfg->boot.order, cfg->boot.once,
-        cfg->boot.splash,   cfg->name,    cfg->process_name, cfg->kernel,     cfg->initrd,
-        cfg->append,        cfg->bios,    cfg->pidfile,      cfg->log_items,  cfg->log_path,
+        cfg->machine_accel, cfg->irqchip,     cfg->cpu,      cfg->boot.order,
+        cfg->boot.once,     cfg->boot.splash, cfg->name,     cfg->process_name,
+        cfg->kernel,        cfg->initrd,      cfg->append,   cfg->bios,
+        cfg->pidfile,       cfg->log_items,   cfg->log_path, cfg->gdb,
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(lists); i++) {

@@ -33,6 +33,9 @@ void option_prefix_error(GError **err, const char *option);
 /* Keeps ARG in LIST. */
 void option_keep(GPtrArray *list, const char *option, const char *arg, const char *defaults);
 
+/* opt_gdb.c */
+bool opt_gdb(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err);
+
 /* opt_machine.c */
 bool opt_machine(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err);
 bool opt_no_acpi(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err);

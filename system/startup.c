@@ -14,6 +14,7 @@
 #include "core/clock.h"
 #include "core/device.h"
 #include "core/iothread.h"
+#include "gdbstub/gdbstub.h"
 #include "hw/pc/pc.h"
 #include "monitor/monitor.h"
 #include "net/net.h"
@@ -330,7 +331,11 @@ bool startup_run(Startup *s, GError **err)
     vm_reset(m);
     chardev_start();
     monitor_start();
-    return s->cfg->start_paused || vm_start(m, err);
+    if (s->cfg->gdb && !gdbstub_open(m, &monitor_host, s->cfg->gdb, err)) {
+        option_prefix_error(err, "-gdb");
+        return false;
+    }
+    return s->cfg->start_paused || gdbstub_connected() || vm_start(m, err);
 }
 
 void startup_end(Startup *s)
@@ -340,6 +345,7 @@ void startup_end(Startup *s)
         block_close_all();
     }
     net_close_all();
+    gdbstub_close(s->vm->exit_status);
     monitor_free_all();
     chardev_free_all();
 }

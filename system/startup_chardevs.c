@@ -11,11 +11,17 @@
 #include <unistd.h>
 
 #include "core/accel.h"
+#include "gdbstub/gdbstub.h"
 #include "monitor/monitor.h"
 #include "system/options.h"
 #include "system/startup.h"
 #include "ui/chardev.h"
 #include "util/keyval.h"
+
+static bool gdbserver(Machine *m, const char *spec, GError **err)
+{
+    return gdbstub_open(m, &monitor_host, spec, err);
+}
 
 const MonitorHost monitor_host = {
     .stop = vm_stop,
@@ -24,6 +30,7 @@ const MonitorHost monitor_host = {
     .resume = cpus_resume,
     .run_on = cpus_run_on,
     .state_name = runstate_name,
+    .gdbserver = gdbserver,
 };
 
 static void escape_quit(void *opaque)

@@ -274,6 +274,13 @@ void chardev_start(void)
     }
 }
 
+void chardev_remove(Chardev *chr)
+{
+    g_assert(!chr->fe);
+    g_ptr_array_remove(chardevs, chr);
+    chardev_destroy(chr);
+}
+
 void chardev_free_all(void)
 {
     while (chardevs && chardevs->len) {

@@ -46,6 +46,8 @@ bool chardev_is_mux(const Chardev *chr); /* front ends get focus events */
 /* Focus events of multiplexed back ends are delivered from here on, the first of them now: what is
  * attached before only moves the focus. Once, when everything is attached. */
 void chardev_start(void);
+/* Closes one that has no front end any more. */
+void chardev_remove(Chardev *chr);
 void chardev_free_all(void);            /* restores the terminal */
 void chardev_print_kinds(GString *out); /* -chardev help */
 void chardev_print_info(GString *out);  /* info chardev */

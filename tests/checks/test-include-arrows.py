@@ -15,7 +15,7 @@ LEVELS = [
     ["core"],
     ["block", "net", "ui", "tcg"],
     ["hw", "target-x86", "migration"],
-    ["accel", "accel/kvm", "accel/tcg", "monitor"],
+    ["accel", "accel/kvm", "accel/tcg", "monitor", "gdbstub"],
     ["system", "tools"],
 ]
 # Forbidden although the level would allow it.

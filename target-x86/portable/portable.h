@@ -13,10 +13,11 @@
  *     if (vector < 0 && state->mem_written) write state->mem back
  *
  * The expansion works on a register file in memory, has the results and flags of the SDM, and uses
- * neither inline assembly nor the host's floating point. Flags that the SDM leaves undefined are
- * whatever is simplest, except where all processors agree. The x87's last-instruction pointers and
- * opcode are the back end's own matter. A locked capsule has to be run such that no other vCPU
- * comes between gathering and writing back. SPDX-License-Identifier: GPL-2.0-or-later
+ * neither inline assembly nor the host's floating point; the host is little-endian. Flags that the
+ * SDM leaves undefined are whatever is simplest, except where all processors agree. The x87's
+ * last-instruction pointers and opcode are the back end's own matter. A locked capsule has to be
+ * run such that no other vCPU comes between gathering and writing back. SPDX-License-Identifier:
+ * GPL-2.0-or-later
  */
 #ifndef TARGET_X86_PORTABLE_PORTABLE_H
 #define TARGET_X86_PORTABLE_PORTABLE_H

@@ -122,14 +122,13 @@ bool x87_missing(X87 *x, unsigned count, unsigned dst, unsigned pops)
 
 /* ---- loads ---- */
 
-/* A denormal is loaded even if that exception is unmasked, an SNaN is not. */
 static void push_checked(X87 *x, X86Reg80 v)
 {
     if (!x87_empty(x, 7)) {
         if (x87_overflow(x)) {
             x87_push(x, float_pack80(float_indefinite()));
         }
-    } else if (x87_end(x) || !(x->env.flags & FLOAT_I)) {
+    } else if (x87_end(x)) {
         x87_push(x, v);
     }
 }

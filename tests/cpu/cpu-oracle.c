@@ -107,9 +107,9 @@ static bool run_case(X86Cpu *cpu, uint64_t seed, uint64_t number, const InsnRow 
         case_add(&c, rows, count);
     }
     case_end(&c);
-    case_state(&before, &c, false);
+    case_state(&before, &c, one_in(2));
     native = before;
-    case_fill_memory(false);
+    case_fill_memory(one_in(2));
     memcpy(guest_data(), (void *)GUEST_DATA, GUEST_DATA_SIZE);
     if (verbose) {
         printf("# case %" PRIu64 ": ", number);

@@ -159,8 +159,8 @@ uint64_t x86_maskmov_helper(X86Cpu *cpu, uint64_t a, uint64_t b)
     const uint8_t *registers = image + (mmx ? 32 : 160);
     const uint8_t *data = registers + 16 * ((b >> MASKMOV_DATA_SHIFT) & 15);
     const uint8_t *mask = registers + 16 * (b & 15);
-    /* All bytes must be writable, also those that the mask leaves out: up to the processor, and what
-     * processors do (SDM 2 MASKMOVDQU). */
+    /* All bytes must be writable, also those that the mask leaves out: up to the processor, and
+     * what processors do (SDM 2 MASKMOVDQU). */
     x86_probe_write(cpu, linear, size, MMU_CURRENT);
     for (unsigned i = 0; i < size; i++) {
         if (mask[i] & 0x80) {

@@ -111,6 +111,36 @@ static bool set_switch(Parser *p, const char *key, const char *value, bool *out)
     return true;
 }
 
+static bool set_tsc_frequency(Parser *p, const char *value)
+{
+    uint64_t hz;
+
+    if (!parse_uint(value, 100000000000, &hz) || hz < 100000000) {
+        emu_set_error(&p->err,
+                      "-cpu: '%s' is no value of tsc-frequency: cycles per second, 100000000 to "
+                      "100000000000",
+                      value);
+        return false;
+    }
+    p->model->tsc_khz = (uint32_t)(hz / 1000);
+    if (!strcmp(p->accel, "tcg") && !cpu_model_tsc_is(p->model, x86_tsc_khz())) {
+        emu_set_error(&p->err,
+                      "-cpu: tsc-frequency=%s: in the translator (tcg) the TSC is the host's, with "
+                      "%u000 cycles per second",
+                      value, (unsigned)x86_tsc_khz());
+        return false;
+    }
+    return true;
+}
+
+bool cpu_model_tsc_is(const CpuModel *model, uint64_t khz)
+{
+    enum { TOLERANCE_PPM = 250 }; /* as good as NTP keeps a clock together */
+    uint64_t want = model->tsc_khz ? model->tsc_khz : khz;
+
+    return (want > khz ? want - khz : khz - want) * 1000000 <= khz * TOLERANCE_PPM;
+}
+
 /* 1: done, 0: no such property, -1: error. */
 static int set_property(Parser *p, const char *key, const char *value)
 {
@@ -141,6 +171,9 @@ static int set_property(Parser *p, const char *key, const char *value)
         }
         p->model->phys_bits = on ? host_phys_bits() : p->model->phys_bits;
         return 1;
+    }
+    if (!strcmp(key, "tsc-frequency")) {
+        return set_tsc_frequency(p, value) ? 1 : -1;
     }
     if (!strcmp(key, "vendor")) {
         if (strlen(value) != 12) {

@@ -172,6 +172,7 @@ struct CpuModel {
     uint32_t phys_bits, linear_bits;
     uint32_t dies, cores, threads; /* per socket, per die, per core */
     bool kvm_leaves;               /* 40000000h.. show KVM's signature */
+    uint32_t tsc_khz;              /* asked for; 0: the host's */
 
     /* Derived by cpu_model_compile(). */
     bool is_intel, is_amd;
@@ -190,11 +191,11 @@ static inline bool cpu_model_has(const CpuModel *model, CpuidWord word, uint32_t
 
 /*
  * Makes a model from -cpu's TEXT: a name, then +feature, -feature, feature=on|off, vendor=,
- * family=, model=, stepping=, model-id=, level=, xlevel=, phys-bits=, host-phys-bits=, kvm=,
- * check=, enforce=. AVAILABLE is what ACCEL ("tcg", "kvm") offers. A feature the user asked for and
- * ACCEL lacks is an error; one that only the named model has is dropped, and named in WARNINGS (one
- * line each, may be NULL), or an error with enforce=on. NULL with ERR: unknown model or property,
- * bad value.
+ * family=, model=, stepping=, model-id=, level=, xlevel=, phys-bits=, host-phys-bits=,
+ * tsc-frequency=, kvm=, check=, enforce=. AVAILABLE is what ACCEL ("tcg", "kvm") offers. A feature
+ * the user asked for and ACCEL lacks is an error; one that only the named model has is dropped, and
+ * named in WARNINGS (one line each, may be NULL), or an error with enforce=on. NULL with ERR:
+ * unknown model or property, bad value.
  */
 CpuModel *cpu_model_parse(const char *text, const CpuFeatures *available, const char *accel,
                           GString *warnings, GError **err);
@@ -202,6 +203,8 @@ CpuModel *cpu_model_parse(const char *text, const CpuFeatures *available, const 
  * again. */
 void cpu_model_set_topology(CpuModel *model, unsigned dies, unsigned cores, unsigned threads);
 void cpu_model_free(CpuModel *model);
+/* Whether a TSC of KHZ is what the model asks for (by tsc-frequency=), or near enough. */
+bool cpu_model_tsc_is(const CpuModel *model, uint64_t khz);
 /* The APIC id of CPU number INDEX: socket, die, core and thread each in a field of whole bits. */
 uint32_t cpu_model_apic_id(const CpuModel *model, unsigned index);
 /* What CPUID answers on the CPU with APIC_ID, save for what depends on its state (OSXSAVE, the

@@ -79,10 +79,23 @@ static bool create_split(KvmAccel *a, GError **err)
     return kvm_routes_init(a, false, err);
 }
 
+/* APIC ids above 255. */
+static void enable_x2apic_ids(KvmAccel *a)
+{
+    const int flags = KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK;
+    struct kvm_enable_cap cap = {.cap = KVM_CAP_X2APIC_API, .args = {(uint64_t)flags}};
+
+    a->x2apic_ids =
+        (a->caps.x2apic_api & flags) == flags && ioctl(a->vm_fd, KVM_ENABLE_CAP, &cap) == 0;
+}
+
 bool kvm_irqchip_create(KvmAccel *a, GError **err)
 {
     a->accel.irqchip = a->irqchip == KVM_IRQCHIP_ON;
     a->accel.local_apics = a->irqchip != KVM_IRQCHIP_OFF;
+    if (a->accel.local_apics) {
+        enable_x2apic_ids(a);
+    }
     switch (a->irqchip) {
     case KVM_IRQCHIP_ON:
         return create_all(a, err);

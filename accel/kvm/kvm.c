@@ -57,6 +57,19 @@ static bool create_vm(KvmAccel *a, GError **err)
         emu_set_error(err, "KVM_SET_TSS_ADDR: %s", g_strerror(errno));
         return false;
     }
+    if (a->halt_poll_ns >= 0) {
+        struct kvm_enable_cap cap = {.cap = KVM_CAP_HALT_POLL, .args = {(uint64_t)a->halt_poll_ns}};
+        if (!a->caps.halt_poll) {
+            emu_set_error(err, "halt-poll-ns=%" PRId64 ": the host's KVM lacks KVM_CAP_HALT_POLL",
+                          a->halt_poll_ns);
+            return false;
+        }
+        if (ioctl(a->vm_fd, KVM_ENABLE_CAP, &cap) < 0) {
+            emu_set_error(err, "halt-poll-ns=%" PRId64 ": KVM_CAP_HALT_POLL: %s", a->halt_poll_ns,
+                          g_strerror(errno));
+            return false;
+        }
+    }
     if (a->caps.exception_payload) {
         struct kvm_enable_cap cap = {.cap = KVM_CAP_EXCEPTION_PAYLOAD, .args = {1}};
         if (ioctl(a->vm_fd, KVM_ENABLE_CAP, &cap) < 0) {
@@ -175,6 +188,16 @@ static const Property kvm_props[] = {
         .max = 1 << 20,
         .default_value = "0",
         .description = "entries of each CPU's ring of dirtied pages, a power of two; 0: bitmaps",
+    },
+    {
+        .name = "halt-poll-ns",
+        .type = PROP_INT,
+        PROP_FIELD(KvmAccel, halt_poll_ns),
+        .min = (uint64_t)-1,
+        .max = 1000000000,
+        .default_value = "-1",
+        .description = "nanoseconds for which a halted CPU polls before it sleeps; -1: as the host "
+                       "is set",
     },
     {
         .name = "selftest",

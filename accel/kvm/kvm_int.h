@@ -33,8 +33,8 @@ typedef enum KvmFrames { KVM_FRAMES_UNKNOWN, KVM_FRAMES_ON_STACK, KVM_FRAMES_FLA
 
 /* Capabilities that may be missing, as KVM_CHECK_EXTENSION answers. */
 typedef struct KvmCaps {
-    int irqchip, split_irqchip, irqfd, ioeventfd, dirty_ring, manual_protect, irq_routing, pit2,
-        pit_state2, signal_msi;
+    int irqchip, split_irqchip, irqfd, ioeventfd, dirty_ring, manual_protect, tsc_control,
+        halt_poll, x2apic_api, irq_routing, pit2, pit_state2, signal_msi;
     int smm, address_spaces, nr_slots;
     int tsc_deadline, vcpu_attributes, kvmclock_ctrl, adjust_clock;
     int exception_payload, sregs2, mce, guest_debug, guest_debug2, nested_state, xsave2, max_vcpus;
@@ -66,6 +66,7 @@ struct KvmAccel {
     Accel accel; /* first */
     bool selftest;
     int irqchip;              /* KvmIrqchip */
+    int64_t halt_poll_ns;     /* -1: as the host's administrator has set it */
     uint32_t dirty_ring_size; /* entries of each vCPU's ring; 0: dirty bitmaps */
 
     int fd, vm_fd;
@@ -78,6 +79,7 @@ struct KvmAccel {
     KvmDoorbells doorbells[2];
     KvmRoutes *routes;   /* NULL without interrupt controllers in the kernel */
     AccelIrqBoard board; /* with local APICs alone in the kernel */
+    bool x2apic_ids;     /* 32-bit APIC ids in messages and in the registers of x2APIC mode */
     bool manual_protect; /* fetching a dirty bitmap does not clear it (dirty.c) */
     _Atomic int frames;  /* KvmFrames, by kvm_frames_are_flat() */
 

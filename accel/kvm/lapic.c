@@ -134,10 +134,12 @@ static void from_kernel(Apic *s, const struct kvm_lapic_state *k, const X86State
     s->tsc_deadline = st->tsc_deadline;
 }
 
-static void to_kernel(const Apic *s, struct kvm_lapic_state *k, uint32_t id)
+static void to_kernel(const Apic *s, struct kvm_lapic_state *k, const KvmCpu *c)
 {
+    uint32_t id = c->x.cpu.apic_id;
+
     kvm_lapic_reset(k, id, false);
-    put(k, REG_ID, apic_is_x2(s) ? id : id << 24);
+    put(k, REG_ID, apic_is_x2(s) && c->accel->x2apic_ids ? id : id << 24);
     for (unsigned i = 0; i < 8; i++) {
         put(k, REG_ISR + 16 * i, s->isr[i]);
         put(k, REG_TMR + 16 * i, s->tmr[i]);
@@ -185,7 +187,7 @@ static bool apic_post_load(void *opaque, uint32_t version, GError **err)
     (void)version, (void)err;
     timer_disarm(s->timer);
     s->timer_start = MIN(s->timer_start, clock_now(CLOCK_VM));
-    to_kernel(s, &c->lapic, c->x.cpu.apic_id);
+    to_kernel(s, &c->lapic, c);
     c->lapic_deadline = s->tsc_deadline;
     c->lapic_pending = true;
     return true;

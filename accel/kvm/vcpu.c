@@ -58,6 +58,34 @@ static bool setup_mce(KvmCpu *c, GError **err)
     return true;
 }
 
+/* Another frequency than the host's needs scaling, and then the offset must be KVM's own to tell.
+ */
+static bool setup_tsc(KvmCpu *c, GError **err)
+{
+    const CpuModel *m = c->x.model;
+    int khz = ioctl(c->fd, KVM_GET_TSC_KHZ, 0);
+    const char *missing = !c->accel->caps.tsc_control       ? "KVM_CAP_TSC_CONTROL"
+                          : !c->accel->caps.vcpu_attributes ? "KVM_CAP_VCPU_ATTRIBUTES"
+                                                            : NULL;
+
+    if (!m->tsc_khz || (khz > 0 && cpu_model_tsc_is(m, (uint64_t)khz))) {
+        return true;
+    }
+    if (missing) {
+        emu_set_error(err,
+                      "-cpu: tsc-frequency=%u000: the host's KVM lacks %s, and its TSC has %d000 "
+                      "cycles per second",
+                      m->tsc_khz, missing, khz);
+        return false;
+    }
+    if (ioctl(c->fd, KVM_SET_TSC_KHZ, (unsigned long)m->tsc_khz) < 0) {
+        emu_set_error(err, "-cpu: tsc-frequency=%u000: KVM_SET_TSC_KHZ: %s", m->tsc_khz,
+                      g_strerror(errno));
+        return false;
+    }
+    return true;
+}
+
 Cpu *kvm_cpu_new(Accel *accel, int index, uint32_t apic_id, const void *model, GError **err)
 {
     KvmAccel *a = kvm_accel(accel);
@@ -82,7 +110,8 @@ Cpu *kvm_cpu_new(Accel *accel, int index, uint32_t apic_id, const void *model, G
         return NULL;
     }
     x86_cpu_reset(&c->x, true);
-    if (!kvm_dirty_ring_map(c, err) || !kvm_cpuid_load(c, err) || !setup_mce(c, err)) {
+    if (!kvm_dirty_ring_map(c, err) || !kvm_cpuid_load(c, err) || !setup_tsc(c, err) ||
+        !setup_mce(c, err)) {
         kvm_cpu_free(&c->x.cpu);
         return NULL;
     }

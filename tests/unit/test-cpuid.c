@@ -136,6 +136,8 @@ static void test_bad_text_is_refused(void)
     refuse("qemu64,vendor=abc", &all, "12 characters");
     refuse("qemu64,family=1000", &all, "270");
     refuse("qemu64,phys-bits=100", &all, "52");
+    refuse("qemu64,tsc-frequency=0", &all, "tsc-frequency");
+    refuse("qemu64,tsc-frequency=fast", &all, "cycles per second");
     refuse("qemu64,aes=maybe", &all, "aes");
     refuse("qemu64,enforce=7", &all, "enforce");
     refuse("", &all, "");

@@ -257,7 +257,7 @@ int main(int argc, char **argv)
     bool available = access("/dev/kvm", R_OK | W_OK) == 0;
     if (available) {
         AccelIrqBoard board = {.pic_ack = fake_ack, .ioapic_eoi = fake_eoi};
-        rig = kvm_rig_new("kernel-irqchip", "split", NULL);
+        rig = kvm_rig_new("kernel-irqchip", "split", "halt-poll-ns", "0", NULL);
         machine_lock();
         g_assert_true(kvm_lapic_wire(&rig->a->accel, &board, &intr, NULL));
         mem_region_add(rig->m.io_root, 0x90, mem_region_io("stop", &stop_ops, NULL, 1), 0);

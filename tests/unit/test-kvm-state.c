@@ -624,6 +624,53 @@ static void test_the_kernel_s_local_apic_is_a_local_apic(void)
     machine_unlock();
 }
 
+static void test_a_local_apic_in_x2apic_mode_comes_back(void)
+{
+    Device *dev = device_of(&kvm_apic_class);
+    Apic *s = (Apic *)dev;
+    struct kvm_lapic_state before, after;
+
+    machine_lock();
+    dev->cls->reset(dev);
+    x86_cpu_reset(&rig->c->x, true);
+    kvm_put_state(&rig->c->x.cpu);
+    rig->c->x.st.apic_base |= APIC_BASE_EXTD;
+    kvm_put_state(&rig->c->x.cpu);
+    g_assert_cmpint(ioctl(rig->c->fd, KVM_GET_LAPIC, &before), ==, 0);
+    move(dev);
+    g_assert_false(rig->c->broken);
+    g_assert_cmphex(s->base & APIC_BASE_EXTD, ==, APIC_BASE_EXTD);
+    g_assert_cmpint(ioctl(rig->c->fd, KVM_GET_LAPIC, &after), ==, 0);
+    g_assert_cmpmem(&after, sizeof(after), &before, sizeof(before));
+    dev->cls->reset(dev);
+    x86_cpu_reset(&rig->c->x, true);
+    kvm_put_state(&rig->c->x.cpu);
+    machine_unlock();
+}
+
+/* Scaling where KVM has it; else the missing capability is named. */
+static void test_tsc_frequency_is_set_or_refused(void)
+{
+    CpuFeatures features;
+    g_autoptr(GError) err = NULL;
+
+    kvm_cpu_features(rig->m.accel, &features);
+    CpuModel *model = cpu_model_parse("max,tsc-frequency=1500000000", &features, "kvm", NULL, &err);
+    g_assert_no_error(err);
+    cpu_model_set_topology(model, 1, 1, 1);
+    Cpu *cpu = kvm_cpu_new(rig->m.accel, 1, 1, model, &err);
+    if (rig->a->caps.tsc_control) {
+        g_assert_no_error(err);
+        g_assert_cmpint(ioctl(kvm_cpu(cpu)->fd, KVM_GET_TSC_KHZ, 0), ==, 1500000);
+        kvm_cpu_free(cpu);
+    } else {
+        g_assert_null(cpu);
+        g_assert_nonnull(strstr(err->message, "KVM_CAP_TSC_CONTROL"));
+        g_assert_nonnull(strstr(err->message, "tsc-frequency=1500000000"));
+    }
+    cpu_model_free(model);
+}
+
 /* ---- clock, capabilities, self-test ---- */
 
 static void test_clock_follows_the_machines(void)
@@ -699,6 +746,8 @@ int main(int argc, char **argv)
         {"the kernel's IOAPIC is an IOAPIC", test_the_kernel_s_io_apic_is_an_io_apic},
         {"the kernel's 8254 is an 8254", test_the_kernel_s_8254_is_an_8254},
         {"the kernel's local APIC is a local APIC", test_the_kernel_s_local_apic_is_a_local_apic},
+        {"a local APIC in x2APIC mode comes back", test_a_local_apic_in_x2apic_mode_comes_back},
+        {"TSC frequency is set or refused", test_tsc_frequency_is_set_or_refused},
         {"clock follows the machine's", test_clock_follows_the_machines},
         {"missing capabilities are reported", test_missing_capabilities_are_reported},
         {"unknown irqchip is refused by name", test_unknown_irqchip_is_refused_by_name},

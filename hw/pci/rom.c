@@ -23,6 +23,31 @@ static const char *rom_file(const PciDevice *dev)
     return pci_class(dev)->romfile;
 }
 
+/*
+ * A class's own ROM may name another of the chip's device IDs (a transitional virtio card has the
+ * legacy one), and firmware runs only what names the card's: the first image is made to. Byte 6,
+ * which is free in an image's header, keeps its sum zero (PCI Firmware 3.0, 5.1).
+ */
+static void rom_adopt(const PciDevice *dev, uint8_t *rom, gsize len)
+{
+    enum { HEADER_SUM = 6, PCIR_POINTER = 0x18, PCIR_SIZE = 0x18, PCIR_IDS = 4 };
+    uint8_t ids[4];
+    gsize at;
+
+    if (len < PCIR_POINTER + 2 || rom[0] != 0x55 || rom[1] != 0xaa) {
+        return;
+    }
+    at = rom[PCIR_POINTER] | (gsize)rom[PCIR_POINTER + 1] << 8;
+    if (at < PCIR_POINTER + 2 || at + PCIR_SIZE > len || memcmp(rom + at, "PCIR", 4) != 0) {
+        return;
+    }
+    memcpy(ids, dev->config + PCI_VENDOR_ID, sizeof(ids));
+    for (unsigned i = 0; i < sizeof(ids); i++) {
+        rom[HEADER_SUM] = (uint8_t)(rom[HEADER_SUM] + rom[at + PCIR_IDS + i] - ids[i]);
+        rom[at + PCIR_IDS + i] = ids[i];
+    }
+}
+
 static bool rom_load(PciDevice *dev, const char *path, const char *data, gsize len, GError **err)
 {
     char *name;
@@ -43,6 +68,9 @@ static bool rom_load(PciDevice *dev, const char *path, const char *data, gsize l
     if (dev->rom_block) {
         dev->rom_block->rom = true;
         memcpy(dev->rom_block->host, data, len);
+        if (!dev->romfile_prop) {
+            rom_adopt(dev, dev->rom_block->host, len);
+        }
         region = mem_region_ram(name, dev->rom_block, 0, size, true);
         pci_register_bar_mem(dev, PCI_ROM_BAR, region, false, false);
     }

@@ -503,6 +503,27 @@ static void query_attached(GdbStub *s, GdbScan *p)
     gdb_reply(s, "1");
 }
 
+/* A line for the monitor, in hexadecimal digits; its output comes in packets of their own. */
+static void query_monitor(GdbStub *s, GdbScan *p)
+{
+    size_t len = strlen(p->p) / 2;
+    g_autofree char *line = g_malloc0(len + 1);
+
+    if (!gdb_scan_bytes(p, (uint8_t *)line, len) || !gdb_scan_end(p)) {
+        gdb_reply(s, BAD_PACKET);
+        return;
+    }
+    g_autofree char *text = monitor_run(s->machine, s->host, line);
+    for (size_t at = 0, size = strlen(text); at < size;) {
+        size_t part = MIN(size - at, GDB_PACKET_MAX / 2 - 1);
+        g_autoptr(GString) reply = g_string_new("O");
+        gdb_append_hex(reply, text + at, part);
+        gdb_reply(s, reply->str);
+        at += part;
+    }
+    gdb_reply(s, "OK");
+}
+
 static void set_no_ack(GdbStub *s, GdbScan *p)
 {
     (void)p;
@@ -524,6 +545,7 @@ static const struct {
     {"qfThreadInfo", query_threads},
     {"qsThreadInfo", query_no_more_threads},
     {"qThreadExtraInfo,", query_thread_extra},
+    {"qRcmd,", query_monitor},
     {"qAttached", query_attached},
     {"QStartNoAckMode", set_no_ack},
     {"g", cmd_read_registers},

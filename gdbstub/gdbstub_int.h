@@ -22,6 +22,7 @@ typedef struct GdbStub {
     GdbReader reader;
     GByteArray *out, *last; /* not taken by the back end yet; the last packet */
     bool connected;
+    bool busy; /* in a command, which must not close it */
     bool no_ack;
     bool swbreak;       /* it knows swbreak and hwbreak as reasons */
     bool waiting;       /* it has let the machine run and is owed the reason of the next stop */

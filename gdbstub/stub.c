@@ -219,7 +219,9 @@ static void take(GdbStub *s, uint8_t byte)
         if (!s->no_ack) {
             put(s, "+", 1);
         }
+        s->busy = true;
         gdb_command(s, (const char *)s->reader.packet->data, s->reader.packet->len);
+        s->busy = false;
         break;
     case GDB_INPUT_BAD:
         put(s, "-", 1);
@@ -360,6 +362,10 @@ bool gdbstub_open(Machine *m, const MonitorHost *host, const char *spec, GError 
     static Machine *watched;
     g_autofree char *full = complete_spec(spec);
 
+    if (stub && stub->busy) {
+        emu_set_error(err, "a debugger cannot close its own connection this way");
+        return false;
+    }
     if (!strcmp(spec, "none")) {
         close_connection();
         return true;

@@ -168,18 +168,35 @@ static void monitor_free(gpointer data)
     g_free(mon);
 }
 
+static void monitor_init(Monitor *mon, Machine *m, const MonitorHost *host)
+{
+    mon->machine = m;
+    mon->host = host;
+    mon->out = g_byte_array_new();
+    mon->hidden = true;
+    mon->format = 'x';
+    mon->unit = 4;
+}
+
+char *monitor_run(Machine *m, const MonitorHost *host, const char *line)
+{
+    Monitor mon = {0};
+
+    monitor_init(&mon, m, host);
+    hmp_run(&mon, line);
+    GString *text = g_string_new_len((const char *)mon.out->data, mon.out->len);
+    g_string_replace(text, "\r\n", "\n", 0);
+    g_byte_array_unref(mon.out);
+    return g_string_free(text, FALSE);
+}
+
 bool monitor_new(Machine *m, const MonitorHost *host, Chardev *chr, GError **err)
 {
     Monitor *mon = g_new0(Monitor, 1);
 
-    mon->machine = m;
-    mon->host = host;
-    mon->out = g_byte_array_new();
+    monitor_init(mon, m, host);
     mon->rl = readline_new(&rl_ops, mon, "(emu) ");
     mon->muxed = chardev_is_mux(chr);
-    mon->hidden = true;
-    mon->format = 'x';
-    mon->unit = 4;
     mon->fe = chardev_attach(chr, &mon_handlers, mon, err);
     if (!mon->fe) {
         monitor_free(mon);

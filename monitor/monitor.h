@@ -32,6 +32,8 @@ typedef struct MonitorHost {
 /* A monitor on CHR. It is silent until monitor_start(), and on a multiplexed back end while another
  * has the focus. */
 bool monitor_new(Machine *m, const MonitorHost *host, Chardev *chr, GError **err);
+/* Runs one command for somebody else; what it printed, lines ended by \n. Caller frees. */
+char *monitor_run(Machine *m, const MonitorHost *host, const char *line);
 void monitor_start(void); /* all of them; the machine is ready for commands */
 void monitor_free_all(void);
 

@@ -138,6 +138,8 @@ REFUSED = [
     ("-d everything-else", ["-d", "everything-else"]),
     ("-D /nonexistent/log", ["-D", "/nonexistent/log"]),
     ("-pidfile /nonexistent/pid", ["-pidfile", "/nonexistent/pid"]),
+    ("-gdb nonsense", ["-gdb", "nonsense"]),
+    ("-gdb chardev:nosuch", ["-gdb", "nosuch"]),
     ("-name guest=a,colour=red", ["-name", "colour"]),
     ("-netdev foo,id=n", ["-netdev", "foo", "user"]),
     ("-netdev user", ["-netdev", "id="]),
@@ -265,12 +267,14 @@ WORKS = [
     ("-no-acpi", ""),
     ("-no-hpet", ""),
     ("-no-user-config", ""),
+    ("-gdb unix:{d}/out.gdb", "out.gdb"),
+    ("-gdb none", ""),
     ("-pidfile {d}/out.pid", ""),
     ("-d int,unimp -D {d}/out.log", ""),
 ]
 # In every run of the tests, or in a test of its own.
 USED_EVERYWHERE = ["-S", "-display", "-accel"]
-TESTED_ELSEWHERE = {"-enable-kvm": "test-kvm-fallback.py", "-daemonize": "daemonize() below"}
+TESTED_ELSEWHERE = {"-enable-kvm": "test-kvm-fallback.py", "-daemonize": "daemonize() below", "-s": "test-gdb.py"}
 
 
 def run(args, user=None, limits=()):

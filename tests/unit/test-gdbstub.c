@@ -319,6 +319,8 @@ static void test_malformed_packets_are_refused(void)
         expect(bad[i], "E16");
     }
     expect("qXfer:features:read:other.xml:0,10", "E00");
+    expect("qRcmd,0", "E16");
+    expect("qRcmd,zz", "E16");
     expect("Hg9", "E03");
     expect("T9", "E03");
     expect("", "");
@@ -468,6 +470,8 @@ static void test_running_and_stopping(void)
 
     int before = starts;
     expect("Z0,1000,1", "OK");
+    g_autofree char *info = ask("qRcmd,70203b"); /* "p ;": no expression */
+    g_assert_true(g_str_has_prefix(info, "+$O") && g_str_has_suffix(info, "$OK#9a"));
     expect("D", "OK");
     g_assert_cmpint(starts, ==, before + 1);
     g_assert_cmpuint(points->len, ==, 0);

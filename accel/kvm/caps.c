@@ -34,38 +34,43 @@ static const CapRow required[] = {
     ROW(KVM_CAP_INTERNAL_ERROR_DATA),
 };
 
+#define OPTIONAL(c, field)                                                                         \
+    {                                                                                              \
+        {c, #c}, offsetof(KvmCaps, field)                                                          \
+    }
+
 static const struct {
-    int cap;
-    size_t offset;
+    CapRow row;
+    size_t offset; /* of an int in KvmCaps */
 } optional[] = {
-    {KVM_CAP_IRQCHIP, offsetof(KvmCaps, irqchip)},
-    {KVM_CAP_SPLIT_IRQCHIP, offsetof(KvmCaps, split_irqchip)},
-    {KVM_CAP_IRQFD, offsetof(KvmCaps, irqfd)},
-    {KVM_CAP_TSC_CONTROL, offsetof(KvmCaps, tsc_control)},
-    {KVM_CAP_HALT_POLL, offsetof(KvmCaps, halt_poll)},
-    {KVM_CAP_X2APIC_API, offsetof(KvmCaps, x2apic_api)},
-    {KVM_CAP_DIRTY_LOG_RING, offsetof(KvmCaps, dirty_ring)},
-    {KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, offsetof(KvmCaps, manual_protect)},
-    {KVM_CAP_IOEVENTFD, offsetof(KvmCaps, ioeventfd)},
-    {KVM_CAP_IRQ_ROUTING, offsetof(KvmCaps, irq_routing)},
-    {KVM_CAP_PIT2, offsetof(KvmCaps, pit2)},
-    {KVM_CAP_PIT_STATE2, offsetof(KvmCaps, pit_state2)},
-    {KVM_CAP_SIGNAL_MSI, offsetof(KvmCaps, signal_msi)},
-    {KVM_CAP_X86_SMM, offsetof(KvmCaps, smm)},
-    {KVM_CAP_MULTI_ADDRESS_SPACE, offsetof(KvmCaps, address_spaces)},
-    {KVM_CAP_NR_MEMSLOTS, offsetof(KvmCaps, nr_slots)},
-    {KVM_CAP_TSC_DEADLINE_TIMER, offsetof(KvmCaps, tsc_deadline)},
-    {KVM_CAP_VCPU_ATTRIBUTES, offsetof(KvmCaps, vcpu_attributes)},
-    {KVM_CAP_KVMCLOCK_CTRL, offsetof(KvmCaps, kvmclock_ctrl)},
-    {KVM_CAP_ADJUST_CLOCK, offsetof(KvmCaps, adjust_clock)},
-    {KVM_CAP_EXCEPTION_PAYLOAD, offsetof(KvmCaps, exception_payload)},
-    {KVM_CAP_SREGS2, offsetof(KvmCaps, sregs2)},
-    {KVM_CAP_MCE, offsetof(KvmCaps, mce)},
-    {KVM_CAP_SET_GUEST_DEBUG, offsetof(KvmCaps, guest_debug)},
-    {KVM_CAP_SET_GUEST_DEBUG2, offsetof(KvmCaps, guest_debug2)},
-    {KVM_CAP_NESTED_STATE, offsetof(KvmCaps, nested_state)},
-    {KVM_CAP_XSAVE2, offsetof(KvmCaps, xsave2)},
-    {KVM_CAP_MAX_VCPUS, offsetof(KvmCaps, max_vcpus)},
+    OPTIONAL(KVM_CAP_IRQCHIP, irqchip),
+    OPTIONAL(KVM_CAP_SPLIT_IRQCHIP, split_irqchip),
+    OPTIONAL(KVM_CAP_IRQFD, irqfd),
+    OPTIONAL(KVM_CAP_TSC_CONTROL, tsc_control),
+    OPTIONAL(KVM_CAP_HALT_POLL, halt_poll),
+    OPTIONAL(KVM_CAP_X2APIC_API, x2apic_api),
+    OPTIONAL(KVM_CAP_DIRTY_LOG_RING, dirty_ring),
+    OPTIONAL(KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, manual_protect),
+    OPTIONAL(KVM_CAP_IOEVENTFD, ioeventfd),
+    OPTIONAL(KVM_CAP_IRQ_ROUTING, irq_routing),
+    OPTIONAL(KVM_CAP_PIT2, pit2),
+    OPTIONAL(KVM_CAP_PIT_STATE2, pit_state2),
+    OPTIONAL(KVM_CAP_SIGNAL_MSI, signal_msi),
+    OPTIONAL(KVM_CAP_X86_SMM, smm),
+    OPTIONAL(KVM_CAP_MULTI_ADDRESS_SPACE, address_spaces),
+    OPTIONAL(KVM_CAP_NR_MEMSLOTS, nr_slots),
+    OPTIONAL(KVM_CAP_TSC_DEADLINE_TIMER, tsc_deadline),
+    OPTIONAL(KVM_CAP_VCPU_ATTRIBUTES, vcpu_attributes),
+    OPTIONAL(KVM_CAP_KVMCLOCK_CTRL, kvmclock_ctrl),
+    OPTIONAL(KVM_CAP_ADJUST_CLOCK, adjust_clock),
+    OPTIONAL(KVM_CAP_EXCEPTION_PAYLOAD, exception_payload),
+    OPTIONAL(KVM_CAP_SREGS2, sregs2),
+    OPTIONAL(KVM_CAP_MCE, mce),
+    OPTIONAL(KVM_CAP_SET_GUEST_DEBUG, guest_debug),
+    OPTIONAL(KVM_CAP_SET_GUEST_DEBUG2, guest_debug2),
+    OPTIONAL(KVM_CAP_NESTED_STATE, nested_state),
+    OPTIONAL(KVM_CAP_XSAVE2, xsave2),
+    OPTIONAL(KVM_CAP_MAX_VCPUS, max_vcpus),
 };
 
 bool kvm_caps_check(int fd, KvmCaps *caps, GError **err)
@@ -88,8 +93,17 @@ bool kvm_caps_check(int fd, KvmCaps *caps, GError **err)
         }
     }
     for (size_t i = 0; i < G_N_ELEMENTS(optional); i++) {
-        int value = ioctl(fd, KVM_CHECK_EXTENSION, optional[i].cap);
+        int value = ioctl(fd, KVM_CHECK_EXTENSION, optional[i].row.cap);
         *(int *)((char *)caps + optional[i].offset) = MAX(value, 0);
     }
     return true;
+}
+
+void kvm_caps_print_missing(const KvmCaps *caps, GString *out)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(optional); i++) {
+        if (!*(const int *)((const char *)caps + optional[i].offset)) {
+            g_string_append_printf(out, " %s", optional[i].row.name);
+        }
+    }
 }

@@ -144,7 +144,6 @@ static void kvm_print_info(Accel *accel, GString *out)
     KvmAccel *a = kvm_accel(accel);
     Machine *m = accel->machine;
 
-    g_string_append(out, "kvm support: enabled\n");
     g_string_append_printf(out, "interrupt controllers: in %s\n",
                            accel->irqchip       ? "the kernel"
                            : accel->local_apics ? "the emulator, local APICs in the kernel"
@@ -160,6 +159,9 @@ static void kvm_print_info(Accel *accel, GString *out)
     }
     g_string_append_printf(out, "memory slots: %u of %d\n", a->slots[0].slots->len,
                            a->caps.nr_slots);
+    g_string_append(out, "the host's KVM lacks:");
+    kvm_caps_print_missing(&a->caps, out);
+    g_string_append_c(out, '\n');
     for (int i = 0; i < m->cpu_count; i++) {
         const KvmCpu *c = kvm_cpu(m->cpus[i]);
         g_string_append_printf(out,

@@ -126,6 +126,8 @@ static inline KvmAccel *kvm_accel(Accel *accel)
 
 /* caps.c: fills caps; false with ERR naming what is missing. FD is /dev/kvm. */
 bool kvm_caps_check(int fd, KvmCaps *caps, GError **err);
+/* Appends the names of those that may be missing and are, a space before each. */
+void kvm_caps_print_missing(const KvmCaps *caps, GString *out);
 
 /* selftest.c: whether this KVM can run a 64-bit kernel, in a VM of its own. */
 bool kvm_selftest(int fd, GError **err);

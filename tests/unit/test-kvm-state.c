@@ -693,6 +693,9 @@ static void test_missing_capabilities_are_reported(void)
                     smm > 0 && spaces > 1);
     kvm_accel_class.print_info(rig->m.accel, info);
     g_assert_nonnull(strstr(info->str, smm > 0 ? "mode: yes" : "KVM_CAP_X86_SMM"));
+    g_assert_cmpint(!!strstr(info->str, " KVM_CAP_TSC_CONTROL"), ==, !rig->a->caps.tsc_control);
+    g_assert_cmpint(!!strstr(info->str, " KVM_CAP_NESTED_STATE"), ==, !rig->a->caps.nested_state);
+    g_assert_cmpint(!!strstr(info->str, " KVM_CAP_IRQFD"), ==, !rig->a->caps.irqfd);
 }
 
 static void test_unknown_irqchip_is_refused_by_name(void)

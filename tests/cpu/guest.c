@@ -144,24 +144,51 @@ void guest_write_code(const uint8_t *code, size_t len)
     ram_block_written(ram, CODE, len);
 }
 
-void guest_run(X86Cpu *cpu, bool code32, GuestExit *out)
+uint8_t *guest_physical(uint64_t addr)
 {
-    uint64_t frame[6];
-    X86State *st = &cpu->st;
+    return ram->host + addr;
+}
 
-    init_state(st, code32);
-    st->rip = GUEST_CODE;
-    st->halted = 0;
+void guest_prepare(X86Cpu *cpu, bool code32)
+{
+    init_state(&cpu->st, code32);
+    cpu->st.rip = GUEST_CODE;
+    cpu->st.halted = 0;
+}
+
+AccelExit guest_go(X86Cpu *cpu)
+{
     cls->put_state(&cpu->cpu);
-    AccelExit e = cls->cpu_run(&cpu->cpu);
-    g_assert_cmpint(e, ==, ACCEL_EXIT_HALTED);
+    return guest_go_on(cpu);
+}
+
+AccelExit guest_go_on(X86Cpu *cpu)
+{
+    return cls->cpu_run(&cpu->cpu);
+}
+
+static bool has_error_code(int vector)
+{
+    return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17;
+}
+
+void guest_exit(const X86Cpu *cpu, GuestExit *out)
+{
+    const X86State *st = &cpu->st;
+    uint64_t frame[6];
+    const uint64_t *f = frame;
+
     out->vector = (int)((st->rip - SYSTEM - STUBS) / 16);
     memcpy(frame, ram->host + (st->gpr[R_RSP] - SYSTEM), sizeof frame);
-    const uint64_t *f = frame;
-    if (out->vector == 8 || (out->vector >= 10 && out->vector <= 14) || out->vector == 17) {
-        f++;
-    }
+    out->error = has_error_code(out->vector) ? *f++ : 0;
     out->rip = f[0];
     out->rflags = f[2];
     out->rsp = f[3];
+}
+
+void guest_run(X86Cpu *cpu, bool code32, GuestExit *out)
+{
+    guest_prepare(cpu, code32);
+    g_assert_cmpint(guest_go(cpu), ==, ACCEL_EXIT_HALTED);
+    guest_exit(cpu, out);
 }

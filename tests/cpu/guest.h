@@ -6,6 +6,7 @@
 #ifndef TESTS_CPU_GUEST_H
 #define TESTS_CPU_GUEST_H
 
+#include "core/accel.h"
 #include "target-x86/cpu.h"
 
 enum {
@@ -17,6 +18,7 @@ enum {
 /* Status of a run. */
 typedef struct GuestExit {
     int vector;
+    uint64_t error; /* 0 where there is none */
     uint64_t rip, rflags, rsp;
 } GuestExit;
 
@@ -30,5 +32,13 @@ void guest_write_code(const uint8_t *code, size_t len);
 /* Runs from GUEST_CODE with cpu->st.gpr, rflags and xsave as they are, until an exception; in
  * 64-bit or 32-bit compatibility mode. */
 void guest_run(X86Cpu *cpu, bool code32, GuestExit *exit);
+
+/* The same in steps: the state that is to run from GUEST_CODE; hand it to the translator and run,
+ * or run on; what the stack holds of the exception whose stub the CPU has halted in. */
+void guest_prepare(X86Cpu *cpu, bool code32);
+AccelExit guest_go(X86Cpu *cpu);
+AccelExit guest_go_on(X86Cpu *cpu);
+void guest_exit(const X86Cpu *cpu, GuestExit *exit);
+uint8_t *guest_physical(uint64_t addr); /* host address of RAM */
 
 #endif

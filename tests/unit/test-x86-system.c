@@ -346,6 +346,32 @@ static void test_msrs_of_a_vendor(void)
     g_assert_true(wrmsr(0x1a0, 1));
 }
 
+static unsigned tsc_changes;
+
+static void tsc_changed(void *intc)
+{
+    g_assert_true(intc == &mock);
+    tsc_changes++;
+}
+
+static void test_writes_of_the_tsc_are_told_to_the_apic(void)
+{
+    static const CpuIntcOps ops = {.tsc_changed = tsc_changed};
+    Machine machine = {.cpu_count = 1};
+
+    mock_long_mode(0);
+    mock.cpu.cpu.machine = &machine;
+    mock.cpu.cpu.intc_ops = &ops;
+    mock.cpu.cpu.intc = &mock;
+    tsc_changes = 0;
+    g_assert_true(wrmsr(0x10, 5000));
+    g_assert_cmpuint(tsc_changes, ==, 1);
+    g_assert_true(wrmsr(0x3b, 0));
+    g_assert_cmpuint(tsc_changes, ==, 2);
+    rdmsr(0x10);
+    g_assert_cmpuint(tsc_changes, ==, 2);
+}
+
 static void test_kvmclock(void)
 {
     Machine machine = {.cpu_count = 1};
@@ -653,6 +679,7 @@ int main(int argc, char **argv)
     T("msrs", test_msrs);
     T("efer", test_efer);
     T("msrs-of-a-vendor", test_msrs_of_a_vendor);
+    T("writes-of-the-tsc-are-told-to-the-apic", test_writes_of_the_tsc_are_told_to_the_apic);
     T("kvmclock", test_kvmclock);
     T("popf", test_popf);
     T("cli-and-sti", test_cli_and_sti);

@@ -43,6 +43,31 @@ static void self_interrupt(unsigned vector)
     }
 }
 
+/* The deadline is a value of the counter: writing the counter moves it in time. */
+static void test_deadline(void)
+{
+    enum { TSC = 0x10, TSC_DEADLINE = 0x6e0 };
+    const uint64_t far = 1ull << 50;
+    uint32_t leaf[4];
+
+    cpuid(1, 0, leaf);
+    if (!(leaf[2] >> 24 & 1)) {
+        return;
+    }
+    apic_ticks = 0;
+    *lapic(0x320) = 0x40000 | APIC_VECTOR;
+    wrmsr(TSC_DEADLINE, rdtsc() + far);
+    asm volatile("sti; nop; nop; cli" : : : "memory");
+    check(apic_ticks == 0 && rdmsr(TSC_DEADLINE) != 0, "a TSC deadline in the future waits");
+    wrmsr(TSC, rdtsc() + far);
+    while (!apic_ticks) {
+        asm volatile("sti; hlt; cli" : : : "memory");
+    }
+    check(apic_ticks == 1 && rdmsr(TSC_DEADLINE) == 0, "until the counter is moved beyond it");
+    wrmsr(TSC, rdtsc() - far);
+    *lapic(0x320) = 0x10000;
+}
+
 void test_interrupts(void)
 {
     set_handler(count);
@@ -128,6 +153,7 @@ void test_interrupts(void)
     *lapic(0x380) = 0;
     *lapic(0x320) = 0x10000;
     check(apic_ticks >= 4, "and periodically");
+    test_deadline();
     asm volatile("sti; nop; nop; cli" : : : "memory");
     set_handler(0);
 }

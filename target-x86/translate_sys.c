@@ -320,8 +320,14 @@ static bool tr_rdfsgs(Translator *t)
     return true;
 }
 
+/* FLDENV and FRSTOR report a pending error first, as FWAIT does. */
 static bool tr_x87_state(Translator *t)
 {
+    if (t->in->row->acc & IR_ACC_R) {
+        IrOp *wait = tr_op(t, IR_CAPSULE, 8);
+        wait->cap.opcode = 0x9b;
+        wait->cap.may_fault = true;
+    }
     IrOp *o = helper_mem(t, tr_helper(t, HELPER_x87_state, VREG_NONE, 8));
 
     o->imm2 = t->in->opcode | t->in->modrm << 8 | t->in->opsize << 16;

@@ -62,6 +62,18 @@ typedef enum DebugKind {
     DEBUG_WATCH_ACCESS,
 } DebugKind;
 
+/*
+ * How the board learns of x87 errors while CR0.NE is 0 (SDM 1 appendix D.2.1). The CPU asserts
+ * FERR# and calls RAISED, with the machine lock, and waits for an interrupt; while IGNNE# is
+ * asserted it goes on instead. Clearing the errors negates both pins, on the CPU's own thread.
+ */
+typedef struct CpuX87Pins {
+    void (*raised)(void *opaque);
+    void *opaque;
+    _Atomic uint8_t error;  /* FERR# */
+    _Atomic uint8_t ignore; /* IGNNE# */
+} CpuX87Pins;
+
 struct Cpu {
     Machine *machine;
     int index; /* 0.. in order of creation */
@@ -83,6 +95,7 @@ struct Cpu {
 
     const CpuIntcOps *intc_ops; /* NULL when the accelerator holds the APIC itself */
     void *intc;
+    CpuX87Pins *x87_pins; /* the board's; NULL: not wired */
 
     struct SafeWorkItem *_Atomic work; /* core/safepoint.c's own: posted work, newest first */
     _Atomic uint32_t wake;             /* futex word of cpu_sleep_until() */

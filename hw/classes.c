@@ -22,6 +22,7 @@
 #include "hw/pc/piix3.h"
 #include "hw/pc/piix4_pm.h"
 #include "hw/pc/port92.h"
+#include "hw/pc/x87_error.h"
 #include "hw/timer/i8254.h"
 #include "hw/timer/mc146818.h"
 #include "hw/virtio/virtio_blk.h"
@@ -52,6 +53,7 @@ const DeviceClass *const hw_classes[] = {
     &piix3_class,
     &piix4_pm_class,
     &port92_class,
+    &x87_error_class,
     &i8254_class,
     &mc146818_class,
     &virtio_blk_pci_class,

@@ -475,6 +475,7 @@ HELPER(pause)
 #define h_x87_state x86_x87_state_helper
 #define h_fxsave    x86_fxsave_helper
 #define h_maskmov   x86_maskmov_helper
+#define h_x87_clean x86_x87_clean_helper
 
 const X86Helper x86_helpers[HELPER_COUNT] = {
 #define X(name, jumps) h_##name,

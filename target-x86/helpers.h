@@ -25,7 +25,8 @@
     X(rdtsc, 0) X(rdpmc, 0) X(rdmsr, 0) X(wrmsr, 0) X(cpuid, 0) X(rsm, 1) X(swapgs, 0)             \
     X(xgetbv, 0) X(in, 0) X(out1, 0) X(out2, 0) X(out4, 0) X(string, 0) X(pusha, 0) X(popa, 0)     \
     X(enter, 0) X(bound, 0) X(arpl, 0) X(bcd, 0) X(aam, 0) X(aad, 0) X(salc, 0) X(x87_state, 0)    \
-    X(fxsave, 0) X(rdfsgs, 0) X(wrfsgs, 0) X(pause, 0) X(maskmov, 0)
+    X(fxsave, 0) X(rdfsgs, 0) X(wrfsgs, 0) X(pause, 0) X(maskmov, 0)          \
+    X(x87_clean, 0)
 /* clang-format on */
 
 enum {

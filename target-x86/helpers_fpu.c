@@ -55,6 +55,45 @@ static void clear(uint8_t *p, unsigned from, unsigned to)
     }
 }
 
+/* Behind whatever has cleared or replaced the x87 errors: the pins of CR0.NE = 0 are negated. */
+static void negate_pins(X86Cpu *cpu)
+{
+    CpuX87Pins *pins = cpu->cpu.x87_pins;
+
+    if (pins) {
+        atomic_store_explicit(&pins->error, 0, memory_order_relaxed);
+        atomic_store_explicit(&pins->ignore, 0, memory_order_relaxed);
+    }
+}
+
+uint64_t x86_x87_clean_helper(X86Cpu *cpu, uint64_t a, uint64_t b)
+{
+    (void)a, (void)b;
+    negate_pins(cpu);
+    return 0;
+}
+
+#define X87_MASKS 0x3f
+
+uint16_t x86_x87_mask(void)
+{
+    uint16_t control;
+    uint8_t env[28];
+
+    __asm__ volatile("fnstcw %0\n\tfnstenv %1" : "=m"(control), "=m"(env)); /* FNSTENV masks all */
+    return control;
+}
+
+void x86_x87_unmask(uint16_t control)
+{
+    uint16_t now;
+
+    __asm__ volatile("fnstcw %0" : "=m"(now));
+    if (now == (control | X87_MASKS)) {
+        __asm__ volatile("fldcw %0" : : "m"(control));
+    }
+}
+
 /* a: linear address; b: 0 FXSAVE, 1 FXRSTOR; bit 8: REX.W */
 uint64_t x86_fxsave_helper(X86Cpu *cpu, uint64_t a, uint64_t b)
 {
@@ -88,6 +127,7 @@ uint64_t x86_fxsave_helper(X86Cpu *cpu, uint64_t a, uint64_t b)
     }
     clear(buf, 8, 24);
     __asm__ volatile("fxrstor64 %0" ::"m"(buf));
+    negate_pins(cpu);
     return 0;
 }
 
@@ -122,6 +162,7 @@ uint64_t x86_x87_state_helper(X86Cpu *cpu, uint64_t a, uint64_t b)
         } else {
             __asm__ volatile("data16 fldenv %0" ::"m"(buf));
         }
+        negate_pins(cpu);
         return 0;
     }
     probe(cpu, a, len);
@@ -134,6 +175,7 @@ uint64_t x86_x87_state_helper(X86Cpu *cpu, uint64_t a, uint64_t b)
     } else {
         __asm__ volatile("data16 fnstenv %0" : "=m"(buf));
     }
+    negate_pins(cpu);
     clear_pointers(buf, wide);
     copy_out(cpu, a, buf, len);
     return 0;

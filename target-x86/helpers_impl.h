@@ -20,6 +20,11 @@ uint64_t x86_salc_helper(X86Cpu *cpu, uint64_t a, uint64_t b);
 uint64_t x86_x87_state_helper(X86Cpu *cpu, uint64_t a, uint64_t b);
 uint64_t x86_fxsave_helper(X86Cpu *cpu, uint64_t a, uint64_t b);
 uint64_t x86_maskmov_helper(X86Cpu *cpu, uint64_t a, uint64_t b);
+uint64_t x86_x87_clean_helper(X86Cpu *cpu, uint64_t a, uint64_t b);
+/* Masks all x87 exceptions; the control word from before. And takes that back, unless the
+ * instruction in between has loaded another. */
+uint16_t x86_x87_mask(void);
+void x86_x87_unmask(uint16_t control);
 /* Through exec_call_c(): logs the bytes at RIP with -d unimp. */
 uint64_t x86_log_unimplemented(X86Cpu *cpu, uint64_t rip, uint64_t unused);
 

@@ -449,7 +449,8 @@ bool tr_integer(Translator *t)
     return true;
 }
 
-/* BT and its kin are capsules but for the memory form with a register offset. */
+/* BT and its kin are capsules but for the memory form with a register offset; two x87
+ * instructions are more than capsules. */
 bool tr_capsule_special(Translator *t)
 {
     const InsnRow *r = t->in->row;
@@ -457,6 +458,12 @@ bool tr_capsule_special(Translator *t)
     if (t->in->is_mem && r->map == 1 && r->ext < 0 &&
         (r->opcode == 0xa3 || r->opcode == 0xab || r->opcode == 0xb3 || r->opcode == 0xbb)) {
         tr_bt_mem(t);
+        return true;
+    }
+    /* FNCLEX, FNINIT: of interest to the board when CR0.NE is 0 */
+    if (r->map == 0 && r->opcode == 0xdb && (t->in->modrm == 0xe2 || t->in->modrm == 0xe3)) {
+        tr_capsule(t);
+        tr_helper(t, HELPER_x87_clean, VREG_NONE, 8);
         return true;
     }
     return false;

@@ -498,10 +498,27 @@ static uint64_t deliver_pending(TcgCpu *c)
     return take_exception(c);
 }
 
+/*
+ * An x87 instruction has found an error pending, and CR0.NE is 0. True: IGNNE# lets it through.
+ * Otherwise it is for the board to interrupt the CPU, which waits for that (SDM 1 D.2.1.3).
+ */
+static bool ignore_x87_error(TcgCpu *c)
+{
+    CpuX87Pins *pins = c->x.cpu.x87_pins;
+
+    if (pins && atomic_load(&pins->ignore)) {
+        return true;
+    }
+    exec_call_c(tcg_x87_error, &c->x, 0, 0);
+    c->x.st.halted = 1;
+    return false;
+}
+
 int tcg_loop(TcgCpu *c)
 {
     X86State *st = &c->x.st;
     Edge *edge = NULL;
+    bool ignore_x87 = false;
     uint64_t reason = EXIT_NEXT, evictions = c->accel->evictions;
 
     if (st->exc_pending && deliver_pending(c) == EXIT_TRIPLE) {
@@ -547,6 +564,7 @@ int tcg_loop(TcgCpu *c)
             }
             one = todo == TCG_DEBUG_ONE;
         }
+        one |= ignore_x87;
         uint64_t ip = st->rip;
         uint32_t mode = c->mode | (one ? MODE_ONE : 0);
         Block *b = next_block(c, mode, &reason);
@@ -579,7 +597,12 @@ int tcg_loop(TcgCpu *c)
         c->debug.recording = one;
         c->fl_saved = flags_pack(st->rflags);
         atomic_store_explicit(&c->in_code, true, memory_order_relaxed);
+        uint16_t fcw = ignore_x87 ? x86_x87_mask() : 0;
         reason = c->accel->thunks.enter(c, atomic_load_explicit(&b->entry, memory_order_relaxed));
+        if (ignore_x87) {
+            x86_x87_unmask(fcw);
+            ignore_x87 = false;
+        }
         atomic_store_explicit(&c->in_code, false, memory_order_relaxed);
         st->rflags = flags_unpack(st->rflags, c->fl_saved);
         switch (reason) {
@@ -610,6 +633,12 @@ int tcg_loop(TcgCpu *c)
             return TCG_LOOP_HALTED;
         case EXIT_TRIPLE:
             return TCG_LOOP_TRIPLE;
+        case EXIT_X87_ERROR:
+            ignore_x87 = ignore_x87_error(c);
+            if (!ignore_x87) {
+                return TCG_LOOP_HALTED;
+            }
+            continue;
         default:
             break;
         }

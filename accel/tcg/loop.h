@@ -31,6 +31,8 @@ typedef struct UncachedCode {
 /* uncached.c, through exec_call_c: CODE (UncachedCode *) as a block of one instruction; NULL: it
  * straddles. */
 uint64_t tcg_translate_uncached(X86Cpu *cpu, uint64_t code, uint64_t b);
+/* tcg.c, likewise: asserts FERR#. */
+uint64_t tcg_x87_error(X86Cpu *cpu, uint64_t a, uint64_t b);
 /* Likewise: -d exec and -d cpu: the loop is about to enter BLOCK; what ended the run before. */
 uint64_t tcg_log_exec(X86Cpu *cpu, uint64_t block, uint64_t reason);
 

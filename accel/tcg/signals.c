@@ -72,7 +72,7 @@ static bool recover(TcgCpu *c, const Block *b, int vector, ucontext_t *uc)
         c->has_error = vector == EXC_GP;
         c->exc_error = 0;
         c->exc_trap = false;
-        g[REG_RAX] = EXIT_EXCEPTION;
+        g[REG_RAX] = vector == EXC_MF && !(c->x.st.cr0 & CR0_NE) ? EXIT_X87_ERROR : EXIT_EXCEPTION;
         g[REG_RIP] = (greg_t)(uintptr_t)c->accel->thunks.unwind_from_signal;
         return true;
     }

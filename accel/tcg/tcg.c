@@ -430,6 +430,20 @@ static void tcg_print_info(Accel *accel, GString *out)
     code_print_info((TcgAccel *)accel, out);
 }
 
+uint64_t tcg_x87_error(X86Cpu *cpu, uint64_t a, uint64_t b)
+{
+    CpuX87Pins *pins = cpu->cpu.x87_pins;
+
+    (void)a, (void)b;
+    if (pins) {
+        machine_lock();
+        atomic_store(&pins->error, 1);
+        pins->raised(pins->opaque);
+        machine_unlock();
+    }
+    return 0;
+}
+
 static const Property tcg_props[] = {
     {
         .name = "tb-size",

@@ -90,7 +90,7 @@ typedef struct XtlbEntry {
 } XtlbEntry;
 
 /* Why enter() came back, beyond tcg/host.h's. */
-enum { EXIT_EXCEPTION = EXIT_FIRST_OWN, EXIT_RESTART, EXIT_HALT, EXIT_TRIPLE };
+enum { EXIT_EXCEPTION = EXIT_FIRST_OWN, EXIT_RESTART, EXIT_HALT, EXIT_TRIPLE, EXIT_X87_ERROR };
 
 struct TcgCpu {
     X86Cpu x; /* first */

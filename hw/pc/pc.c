@@ -27,6 +27,7 @@
 #include "hw/pc/piix3.h"
 #include "hw/pc/piix4_pm.h"
 #include "hw/pc/port92.h"
+#include "hw/pc/x87_error.h"
 #include "hw/timer/i8254.h"
 #include "hw/timer/mc146818.h"
 #include "util/keyval.h"
@@ -243,7 +244,8 @@ static bool make_isa_devices(PcMachine *pc, GError **err)
     }
     if (!device_create(m, pc->isa, &i8237_class, err, NULL) ||
         !device_create(m, pc->isa, &i8042_class, err, NULL) ||
-        !device_create(m, pc->isa, &port92_class, err, NULL)) {
+        !device_create(m, pc->isa, &port92_class, err, NULL) ||
+        !device_create(m, pc->isa, &x87_error_class, err, NULL)) {
         return false;
     }
     pc->fdc = device_create(m, pc->isa, &fdc_class, err, NULL);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "target-x86/cpu.h"
+#include "target-x86/helpers.h"
 #include "target-x86/portable/portable.h"
 #include "target-x86/translate.h"
 #include "tests/cpu/generate.h"
@@ -152,6 +153,9 @@ static int run_op(X86PortableState *st, const IrOp *o)
         if (p) {
             memcpy(p, &st->gpr[o->src], o->mem_size);
         }
+        break;
+    case IR_HELPER:
+        g_assert_cmpint(o->imm, ==, HELPER_x87_clean); /* tells the board, of which there is none */
         break;
     default:
         g_error("no interpretation of %s", ir_op_name(o->op));

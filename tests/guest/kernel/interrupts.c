@@ -68,6 +68,70 @@ static void test_deadline(void)
     *lapic(0x320) = 0x10000;
 }
 
+/* ---- x87 errors as the PC/AT has them: CR0.NE is 0 ---- */
+
+static volatile int x87_errors;
+static volatile uint16_t x87_status, x87_control;
+extern const uint8_t at_x87_wait[];
+
+static bool x87_error(Frame *frame)
+{
+    if (frame->vector != PIC_BASE + 13) {
+        return false;
+    }
+    x87_errors++;
+    last_rip = frame->rip;
+    outb(0xf0, 0);
+    outb(0xa0, 0x20);
+    outb(0x20, 0x20);
+    /* With IGNNE# asserted, instructions that wait go on, and change nothing of the error. */
+    asm volatile("fldpi; fstp %st(0)");
+    asm volatile("fnstsw %0; fnstcw %1; fnclex" : "=m"(x87_status), "=m"(x87_control));
+    return true;
+}
+
+static void divide_by_zero(void)
+{
+    uint16_t control = 0x37f & ~4;
+
+    asm volatile("fninit; fldcw %0; fld1; fldz; fdivrp; sti; .globl at_x87_wait; "
+                 "at_x87_wait: fwait; nop; cli"
+                 :
+                 : "m"(control)
+                 : "memory");
+}
+static void load_environment(void)
+{
+    uint16_t control = 0x37f & ~4;
+    uint8_t env[28];
+
+    asm volatile("fninit; fnstenv %1; fldcw %0; fld1; fldz; fdivrp; fldenv %1"
+                 :
+                 : "m"(control), "m"(env)
+                 : "memory");
+}
+
+static void test_x87_errors(void)
+{
+    Fault f = catch_fault(load_environment);
+    check(f.vector == 16, "FLDENV reports a pending x87 error first");
+    outb(0x21, 0xfb);
+    outb(0xa1, 0xdf);
+    WRITE_CR(0, READ_CR(0) & ~0x20ull);
+    set_handler(x87_error);
+    f = catch_fault(divide_by_zero);
+    check(!f.happened && x87_errors == 1 && last_rip == (uint64_t)at_x87_wait,
+          "without CR0.NE an x87 error is interrupt 13, at the next instruction that waits");
+    check((x87_status & 4) && x87_control == (0x37f & ~4), "port F0h lets its handler use the x87");
+    f = catch_fault(divide_by_zero);
+    check(!f.happened && x87_errors == 2, "until it has cleared the error");
+    WRITE_CR(0, READ_CR(0) | 0x20);
+    outb(0x21, 0xff);
+    outb(0xa1, 0xff);
+    asm volatile("fninit");
+    set_handler(count);
+}
+
 void test_interrupts(void)
 {
     set_handler(count);
@@ -154,6 +218,9 @@ void test_interrupts(void)
     *lapic(0x320) = 0x10000;
     check(apic_ticks >= 4, "and periodically");
     test_deadline();
+    if (!is_qemu()) { /* which ends itself at the interrupt */
+        test_x87_errors();
+    }
     asm volatile("sti; nop; nop; cli" : : : "memory");
     set_handler(0);
 }

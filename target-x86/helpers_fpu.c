@@ -184,9 +184,6 @@ uint64_t x86_x87_state_helper(X86Cpu *cpu, uint64_t a, uint64_t b)
 /*
  * MASKMOVQ, MASKMOVDQU. b: MASKMOV_*. The top of the x87 stack is register 0, so that the image has
  * MMX registers in order.
- *
- * Bytes that are not selected are not looked at: a page that holds none but such may be absent, as
- * the architecture leaves open. All that will be written is probed first.
  */
 uint64_t x86_maskmov_helper(X86Cpu *cpu, uint64_t a, uint64_t b)
 {

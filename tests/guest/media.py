@@ -35,10 +35,10 @@ def reaches_grub_prompt(guest, patience=1):
     guest.expect(r"grub> ")
 
 
-def reaches_ipxe_prompt(guest):
+def reaches_ipxe_prompt(guest, patience=1):
     guest.expect(r"iPXE \d\S+ -- Open Source Network Boot Firmware", timeout=90)
     # The prompt is offered for a moment, perhaps several times; the key may come too early for one.
-    for _ in range(20):
+    for _ in range(20 * patience):
         guest.send("\x02")
         try:
             guest.expect(r"iPXE> ", timeout=2)

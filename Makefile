@@ -215,7 +215,7 @@ RUN_TESTS := env BUILD=$(abspath $(B)) EMU=$${EMU:-$(abspath $(B))/emu-system-x8
 scripts_in = $(wildcard $(foreach k,$(1),tests/$(k)/test-*.sh tests/$(k)/test-*.py))
 tests_in = $(filter $(foreach k,$(1),$(B)/tests/$(k)/%),$(TESTS)) $(call scripts_in,$(1))
 
-.PHONY: check check-quick check-code bench bench-packages asan asan-check fuzz fuzz-run format clean distclean help
+.PHONY: check check-quick check-code bench bench-net bench-packages asan asan-check fuzz fuzz-run format clean distclean help
 check: test-packages programs tests guest-files
 	@$(RUN_TESTS) $(call tests_in,checks unit device block cpu guest)
 check-quick: programs tests
@@ -252,5 +252,5 @@ distclean: clean
 	rm -rf build
 
 help:
-	@echo 'all install uninstall demo check check-quick check-code bench asan fuzz format clean distclean'
+	@echo 'all install uninstall demo check check-quick check-code bench bench-net asan fuzz format clean distclean'
 	@echo 'B=DIR builds in DIR; V=1 shows commands; CONFIGURE options: ./configure --help'

@@ -227,6 +227,9 @@ check-code: objects
 # make bench BENCH="--rounds 1 --only integer,xz"
 bench: bench-packages programs guest-files $(BENCH_DISK)
 	EMU=$${EMU:-$(abspath $(B))/emu-system-x86_64} tests/bench/bench.py $(BENCH)
+# make bench-net BENCH_NET="--rounds 1"
+bench-net: bench-packages programs guest-files
+	EMU=$${EMU:-$(abspath $(B))/emu-system-x86_64} tests/bench/bench-net.py $(BENCH_NET)
 bench-packages:
 	@scripts/install-packages bench
 

@@ -88,6 +88,9 @@ typedef struct AccelClass {
     /* With accel->irqchip: fills GSI[0..COUNT-1] with the inputs of the interrupt controllers that
      * the accelerator holds (PIC and IOAPIC; GSI 0 is the timer's). NULL: it never holds them. */
     bool (*irqchip_wire)(Accel *accel, IrqLine *gsi, int count, GError **err);
+    /* The same: lets the accelerator's interval timer not interrupt while ON, as something else
+     * stands in for it. NULL: it cannot. */
+    void (*pit_cut_off)(Accel *accel, bool on);
     /* With accel->local_apics alone: makes their devices. INTR becomes the line that the 8259's
      * output drives. */
     bool (*lapic_wire)(Accel *accel, const AccelIrqBoard *board, IrqLine *intr, GError **err);

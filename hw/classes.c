@@ -23,6 +23,7 @@
 #include "hw/pc/piix4_pm.h"
 #include "hw/pc/port92.h"
 #include "hw/pc/x87_error.h"
+#include "hw/timer/hpet.h"
 #include "hw/timer/i8254.h"
 #include "hw/timer/mc146818.h"
 #include "hw/virtio/virtio_blk.h"
@@ -55,6 +56,7 @@ const DeviceClass *const hw_classes[] = {
     &port92_class,
     &x87_error_class,
     &i8254_class,
+    &hpet_class,
     &mc146818_class,
     &virtio_blk_pci_class,
     &virtio_blk_pci_transitional_class,

@@ -38,11 +38,11 @@ typedef enum VgaKind { VGA_DEFAULT, VGA_STD, VGA_NONE } VgaKind;
 typedef struct VmConfig {
     bool done; /* a help text has been printed: exit with status 0 */
 
-    char *machine_accel; /* -machine accel=A:B, or NULL */
-    GPtrArray *accels;   /* OptArg, -accel */
-    char *irqchip;       /* -machine kernel-irqchip=, or NULL */
-    bool acpi, smm;      /* -machine */
-    char *cpu;           /* -cpu, or NULL */
+    char *machine_accel;  /* -machine accel=A:B, or NULL */
+    GPtrArray *accels;    /* OptArg, -accel */
+    char *irqchip;        /* -machine kernel-irqchip=, or NULL */
+    bool acpi, smm, hpet; /* -machine */
+    char *cpu;            /* -cpu, or NULL */
     uint64_t ram_size;
     SmpConfig smp;
     BootConfig boot;

@@ -42,7 +42,7 @@ static const struct MachineName {
 };
 
 /* What the machine does not have may be switched off. */
-static const char *const absent_parts[] = {"usb", "hpet", "vmport", "nvdimm"};
+static const char *const absent_parts[] = {"usb", "vmport", "nvdimm"};
 
 static bool machine_type_known(const char *type, GError **err)
 {
@@ -73,6 +73,7 @@ static bool machine_options(VmConfig *cfg, KeyVal *kv, GError **err)
         return false;
     }
     if (!keyval_get_bool(kv, "acpi", &cfg->acpi, err) ||
+        !keyval_get_bool(kv, "hpet", &cfg->hpet, err) ||
         !keyval_get_bool(kv, "smm", &cfg->smm, err)) {
         return false;
     }
@@ -117,6 +118,15 @@ bool opt_no_acpi(VmConfig *cfg, const OptionDef *def, const char *arg, GError **
     (void)arg;
     (void)err;
     cfg->acpi = false;
+    return true;
+}
+
+bool opt_no_hpet(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err)
+{
+    (void)def;
+    (void)arg;
+    (void)err;
+    cfg->hpet = false;
     return true;
 }
 

@@ -25,7 +25,8 @@ const OptionDef option_table[] = {
      "acpi=on|off  ACPI tables and power management (on)\n"
      "smm=on|off  system management mode, where the accelerator has it (on)\n"
      "kernel-irqchip=on|off|split  whether KVM holds the interrupt controllers\n"
-     "usb=off, hpet=off, vmport=off  these are not there",
+     "hpet=on|off  high precision event timers (on)\n"
+     "usb=off, vmport=off  these are not there",
      opt_machine, NULL},
     {"M", "...", "the same as -machine", opt_machine, NULL},
     {"cpu", "MODEL[,+F][,-F][,F=on|off...]",
@@ -136,7 +137,7 @@ const OptionDef option_table[] = {
      "no-shutdown"},
     {"nodefaults", NULL, "no devices but those asked for", opt_flag, "nodefaults"},
     {"no-acpi", NULL, "the same as -machine acpi=off", opt_no_acpi, NULL},
-    {"no-hpet", NULL, "there is no HPET", opt_flag, "nothing"},
+    {"no-hpet", NULL, "the same as -machine hpet=off", opt_no_hpet, NULL},
     {"no-user-config", NULL, "there are no configuration files to leave out", opt_flag, "nothing"},
     {"daemonize", NULL, "go to the background once started", opt_flag, "daemonize"},
     {"pidfile", "FILE", "write the process id to FILE", opt_pidfile, NULL},
@@ -174,7 +175,7 @@ VmConfig *vm_config_new(void)
     cfg->ram_size = 128ULL << 20;
     cfg->smp = (SmpConfig){1, 1, 1, 1};
     cfg->boot.splash_time = cfg->boot.reboot_timeout = -1;
-    cfg->thread_names = cfg->acpi = cfg->smm = true;
+    cfg->thread_names = cfg->acpi = cfg->smm = cfg->hpet = true;
     return cfg;
 }
 

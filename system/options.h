@@ -39,6 +39,7 @@ bool opt_gdb(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err)
 /* opt_machine.c */
 bool opt_machine(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err);
 bool opt_no_acpi(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err);
+bool opt_no_hpet(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err);
 bool opt_cpu(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err);
 bool opt_accel(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err);
 bool opt_enable_kvm(VmConfig *cfg, const OptionDef *def, const char *arg, GError **err);

@@ -287,6 +287,7 @@ static void fill_pc_config(const Startup *s, PcConfig *pc)
     pc->initrd = cfg->initrd;
     pc->append = cfg->append;
     pc->acpi = cfg->acpi;
+    pc->hpet = cfg->hpet;
     pc->smm = cfg->smm;
     pc->nographic = cfg->nographic;
     pc->boot_order = cfg->boot.order;

@@ -130,6 +130,18 @@ static bool make_apics(Machine *m, GError **err)
     return true;
 }
 
+void kvm_pit_cut_off(Accel *accel, bool on)
+{
+    KvmAccel *a = (KvmAccel *)accel;
+    struct kvm_pit_state2 pit;
+
+    if (ioctl(a->vm_fd, KVM_GET_PIT2, &pit) == 0) {
+        pit.flags = on ? pit.flags | KVM_PIT_FLAGS_HPET_LEGACY
+                       : pit.flags & ~(uint32_t)KVM_PIT_FLAGS_HPET_LEGACY;
+        ioctl(a->vm_fd, KVM_SET_PIT2, &pit);
+    }
+}
+
 bool kvm_irqchip_wire(Accel *accel, IrqLine *gsi, int count, GError **err)
 {
     Machine *m = accel->machine;

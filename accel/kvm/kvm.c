@@ -228,6 +228,7 @@ const AccelClass kvm_accel_class = {
     .put_state = kvm_put_state,
     .has_cap = kvm_has_cap,
     .irqchip_wire = kvm_irqchip_wire,
+    .pit_cut_off = kvm_pit_cut_off,
     .lapic_wire = kvm_lapic_wire,
     .ioapic_changed = kvm_ioapic_changed,
     .msi_deliver = kvm_msi_deliver,

@@ -222,6 +222,8 @@ void kvm_msi_route_del(Accel *accel, int route, int fd);
 /* irqchip.c */
 /* As the option says; sets accel.irqchip and accel.local_apics. */
 bool kvm_irqchip_create(KvmAccel *a, GError **err);
+/* Stops or restores the interrupts of the kernel's interval timer (HPET in legacy replacement). */
+void kvm_pit_cut_off(Accel *accel, bool on);
 bool kvm_irqchip_wire(Accel *accel, IrqLine *gsi, int count, GError **err);
 bool kvm_lapic_wire(Accel *accel, const AccelIrqBoard *board, IrqLine *intr, GError **err);
 void kvm_ioapic_changed(Accel *accel, int n, uint64_t addr, uint32_t data, bool masked);

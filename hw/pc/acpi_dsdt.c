@@ -14,6 +14,7 @@
 #include "hw/pc/acpi_internal.h"
 #include "hw/pc/aml.h"
 #include "hw/pc/piix4_pm.h"
+#include "hw/timer/hpet.h"
 
 enum {
     PCI_SLOTS = 32,
@@ -281,6 +282,16 @@ static Aml *board_resources(void)
     return dev;
 }
 
+static Aml *hpet_device(void)
+{
+    Aml *dev = device_hid("HPET", "PNP0103"), *crs = aml_resources();
+
+    aml_append(crs, aml_res_fixed_memory(HPET_BASE, HPET_SIZE));
+    aml_append(dev, aml_name("_UID", aml_int(0)));
+    aml_append(dev, aml_name("_CRS", crs));
+    return dev;
+}
+
 static Aml *fw_cfg_device(void)
 {
     Aml *dev = aml_device("FWCF"), *crs = aml_resources();
@@ -329,6 +340,9 @@ GByteArray *acpi_dsdt_aml(PcMachine *pc)
     aml_append(sb, pci0);
     add_links(sb);
     aml_append(sb, fw_cfg_device());
+    if (pc->hpet) {
+        aml_append(sb, hpet_device());
+    }
     add_processors(sb, m);
     aml_append(root, soft_off());
     aml_append(root, sb);

@@ -11,6 +11,7 @@
 #include "hw/intc/ioapic.h"
 #include "hw/pc/acpi_internal.h"
 #include "hw/pc/piix4_pm.h"
+#include "hw/timer/hpet.h"
 
 #define TABLES_FILE "etc/acpi/tables"
 #define RSDP_FILE   "etc/acpi/rsdp"
@@ -323,6 +324,24 @@ static void build_madt(AcpiBuild *b)
     list_table(b, start);
 }
 
+/* High precision event timers (HPET specification 1.0a, 3.2.4). */
+static void build_hpet(AcpiBuild *b)
+{
+    GByteArray *t = b->tables;
+    uint32_t start = table_begin(b, "HPET", 1);
+
+    put(t, HPET_BLOCK_ID, 4);
+    put(t, 0, 1);  /* an address in memory */
+    put(t, 64, 1); /* of registers that have 64 bits */
+    put(t, 0, 2);
+    put(t, HPET_BASE, 8);
+    put(t, 0, 1);   /* its number */
+    put(t, 128, 2); /* least ticks of a period in periodic mode */
+    put(t, 0, 1);
+    table_end(b, start);
+    list_table(b, start);
+}
+
 /* What an emulated machine need not work around (Microsoft's WAET): RTC and ACPI timer are good. */
 static void build_waet(AcpiBuild *b)
 {
@@ -377,6 +396,9 @@ void pc_acpi_init(PcMachine *pc)
     build_dsdt(&b);
     build_fadt(&b);
     build_madt(&b);
+    if (pc->hpet) {
+        build_hpet(&b);
+    }
     build_waet(&b);
     rsdt = build_list(&b, "RSDT", 4);
     xsdt = build_list(&b, "XSDT", 8);

@@ -431,6 +431,17 @@ Aml *aml_res_dma(unsigned channel)
     return aml;
 }
 
+Aml *aml_res_fixed_memory(uint32_t base, uint32_t len)
+{
+    Aml *aml = op(AML_PLAIN, 0x86); /* large, 32-bit fixed memory range (6.4.3.4) */
+
+    put_le(aml->body, 9, 2);
+    put_le(aml->body, 1, 1); /* writable */
+    put_le(aml->body, base, 4);
+    put_le(aml->body, len, 4);
+    return aml;
+}
+
 Aml *aml_res_interrupt(const uint32_t *irqs, uint8_t count)
 {
     Aml *aml = op(AML_PLAIN, 0x89); /* large, extended interrupt */

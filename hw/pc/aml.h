@@ -63,6 +63,7 @@ Aml *aml_res_io(uint16_t min, uint16_t max, uint8_t align, uint8_t len);
 Aml *aml_res_irq(unsigned irq);     /* edge, active high, exclusive */
 Aml *aml_res_dma(unsigned channel); /* bytes, compatible timing */
 /* Level, active high, shared; for link devices. */
+Aml *aml_res_fixed_memory(uint32_t base, uint32_t len);
 Aml *aml_res_interrupt(const uint32_t *irqs, uint8_t count);
 Aml *aml_res_bus(uint16_t min, uint16_t max);
 Aml *aml_res_word_io(uint16_t min, uint16_t max);

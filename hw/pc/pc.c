@@ -1,7 +1,7 @@
 /*
  * The PC's board: which chips there are and how they are wired.
  *
- *     CPU - local APIC --+-- I/O APIC -+-- GSI 0..23
+ *     CPU - local APIC --+-- I/O APIC -+-- GSI 0..23; the HPET stands in front of 0 and 8
  *                        +-- 8259 pair-+
  *     i440FX - pci.0 -- 00.0 i440FX   01.0 PIIX3 (isa.0)   01.1 IDE   01.3 PIIX4 power management
  *                       02.0 VGA      03.0.. what -device and -drive add
@@ -28,6 +28,7 @@
 #include "hw/pc/piix4_pm.h"
 #include "hw/pc/port92.h"
 #include "hw/pc/x87_error.h"
+#include "hw/timer/hpet.h"
 #include "hw/timer/i8254.h"
 #include "hw/timer/mc146818.h"
 #include "util/keyval.h"
@@ -38,6 +39,7 @@ void pc_config_init(PcConfig *cfg)
         .ram_size = 128 << 20,
         .vga = PC_VGA_STD,
         .acpi = true,
+        .hpet = true,
         .smm = true,
         .boot_menu_wait = -1,
         .boot_fail_wait = -1,
@@ -187,6 +189,13 @@ static bool make_chipset(PcMachine *pc, GError **err)
     }
     if (!wire_irqs(pc, err)) {
         return false;
+    }
+    if (pc->cfg.hpet) {
+        pc->hpet = device_create(m, NULL, &hpet_class, err, NULL);
+        if (!pc->hpet) {
+            return false;
+        }
+        hpet_wire(pc->hpet, pc->irq.gsi);
     }
     piix3_set_irqs(pc->piix3, pc->irq.gsi);
     return true;

@@ -29,6 +29,7 @@ typedef struct PcConfig {
     const char *kernel, *initrd, *append; /* direct kernel boot; NULL: none */
     bool nographic;         /* SeaBIOS talks on COM1, too (machine property graphics=off) */
     bool acpi;              /* machine properties; on by default */
+    bool hpet;              /* on by default */
     bool smm;               /* as far as the accelerator can */
     const char *boot_order; /* letters a c d n, NULL: "cad" */
     const char *boot_once;  /* for the first boot, NULL: none */

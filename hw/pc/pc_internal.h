@@ -30,7 +30,7 @@ typedef struct PcMachine {
     char *boot_order;
     bool boot_once_over;
     InterruptWiring irq;
-    Device *host, *i440fx, *piix3, *ide, *pm, *rtc, *pic, *ioapic, *vga, *fdc;
+    Device *host, *i440fx, *piix3, *ide, *pm, *rtc, *pic, *ioapic, *vga, *fdc, *hpet;
     FwCfg *fw;
     Bus *pci, *isa;
     bool smm; /* wanted, and the accelerator has it */

@@ -218,7 +218,7 @@ WORKS = [
     ("-d help", "unimp"),
     ("-L help", "seabios"),
     ("-machine pc,acpi=off,smm=off,usb=off,vmport=off", ""),
-    ("-M pc-i440fx", ""),
+    ("-M pc-i440fx,hpet=off", ""),
     ("-cpu qemu64,+aes,-sse4.2,ssse3=on", ""),
     ("-smp cpus=4,sockets=1,cores=2,threads=2,maxcpus=4", ""),
     ("-m size=256M", ""),

@@ -5,6 +5,7 @@
 SPDX-License-Identifier: GPL-2.0-or-later
 """
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -12,12 +13,13 @@ import console  # noqa: E402
 from tap import Tap  # noqa: E402
 
 
-def boot_args(flavour, commands, extra=(), memory="256"):
+def boot_args(flavour, commands, extra=(), memory="256", options=""):
     arch = "i386" if flavour == "686" else "amd64"
-    quoted = " ".join('"%s"' % c for c in commands)
+    # No kernel messages between what commands print.
+    quoted = " ".join('"%s"' % c for c in ["dmesg -n 1"] + list(commands))
     return ["-m", memory, "-kernel", os.path.join(console.GUEST_DIR, "kernel-" + flavour),
             "-initrd", os.path.join(console.GUEST_DIR, "initramfs-" + arch),
-            "-append", "console=ttyS0 panic=-1 -- " + quoted] + list(extra)
+            "-append", "console=ttyS0 panic=-1 %s -- %s" % (options, quoted)] + list(extra)
 
 
 def runs_to_the_end(machine, cpus=1):
@@ -43,6 +45,23 @@ def main():
               boot_args("cloud-amd64", commands, ["-smp", "4"]), timeout=180)
     tap.guest("linux-image-cloud-amd64 runs with 5 GiB, above the PCI hole", runs_to_the_end("x86_64"),
               boot_args("cloud-amd64", commands, memory="5G"), timeout=180)
+
+    def keeps_time(clock, others):
+        def run(guest):
+            guest.expect(r"CLOCK=%s\n" % clock)
+            guest.expect(r"COMMAND-STATUS=0")
+            if re.search(others, guest.text):
+                raise console.Failure("the kernel has found " + others)
+            guest.expect(r"INIT-DONE")
+        return run
+
+    clocks = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+    ask = ["sleep 1; echo CLOCK=$(cat %s)" % clocks]
+    tap.guest("the HPET keeps the time", keeps_time("hpet", "nothing else"),
+              boot_args("cloud-amd64", ask, options="clocksource=hpet no-kvmclock"), timeout=180)
+    tap.guest("without HPET the kernel finds none", keeps_time("acpi_pm", "ACPI: HPET|hpet0"),
+              boot_args("cloud-amd64", ask, ["-machine", "hpet=off"],
+                        options="clocksource=acpi_pm no-kvmclock"), timeout=180)
 
     def reboots(guest):
         guest.expect(r"INIT-REACHED")

@@ -135,8 +135,13 @@ static void wait_ms(int ms)
 static bool advances(void)
 {
     unsigned before = turns();
+    bool may = machine_running(&vm->machine) && !vm->pause_count && !vm->exiting;
 
     wait_ms(30);
+    /* A busy host may keep threads from running for long. */
+    for (int i = 0; may && turns() == before && i < 300; i++) {
+        wait_ms(30);
+    }
     return turns() != before;
 }
 

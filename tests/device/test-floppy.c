@@ -50,6 +50,7 @@ static void make(const char *extra)
     isa_bus_set_irqs(isa, f->irqs);
     dma = fixture_add(f, isa_bus_qbus(isa), &i8237_class, NULL);
     fdc = fixture_add(f, isa_bus_qbus(isa), &fdc_class, NULL);
+    g_free(image); /* of the test before */
     image = fixture_image(f, SIZE);
     fixture_drive(f, "a", image, extra);
     drive_a = fixture_add(f, fdc_bus(fdc), &floppy_class, "drive=a,unit=0");

@@ -20,7 +20,7 @@ typedef struct TcgAccel TcgAccel;
 struct TranslateRequest;
 
 enum {
-    TLB_BITS = 11,
+    TLB_BITS = 13,
     TLB_ENTRIES = 1 << TLB_BITS,
     TLB_SETS = 8, /* address spaces kept at a time */
     JC_BITS = 14,

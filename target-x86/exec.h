@@ -93,7 +93,6 @@ void x86_recheck_events(X86Cpu *cpu);
 X86_NORETURN void x86_halt(X86Cpu *cpu);
 /* Triple fault or the like: the machine is reset. */
 X86_NORETURN void x86_triple_fault(X86Cpu *cpu);
-void x86_io_delay(void);
 
 /* ---- provided by target-x86 ---- */
 

@@ -115,9 +115,8 @@ static IrMem stack_mem(const Translator *t, int64_t disp)
     return m;
 }
 
-void tr_push(Translator *t, uint8_t src, unsigned size, bool last)
+void tr_push(Translator *t, uint8_t src, unsigned size)
 {
-    (void)last;
     tr_st(t, src, size, stack_mem(t, -(int64_t)size));
     tr_addi(t, R_RSP, R_RSP, -(int64_t)size, tr_stack_size(t));
 }

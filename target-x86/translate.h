@@ -46,7 +46,7 @@ IrOp *tr_ld(Translator *t, uint8_t dst, unsigned size, IrMem mem);
 IrOp *tr_st(Translator *t, uint8_t src, unsigned size, IrMem mem);
 void tr_mov(Translator *t, uint8_t dst, uint8_t src, unsigned size);
 void tr_addi(Translator *t, uint8_t dst, uint8_t src, int64_t imm, unsigned size);
-void tr_push(Translator *t, uint8_t src, unsigned size, bool last);
+void tr_push(Translator *t, uint8_t src, unsigned size);
 /* LD from the stack top to DST, then adds SIZE + EXTRA to RSP. */
 void tr_pop(Translator *t, uint8_t dst, unsigned size, unsigned extra);
 unsigned tr_stack_size(const Translator *t); /* address size of the stack */

@@ -72,7 +72,7 @@ static void tr_moffs(Translator *t)
 
 static void tr_push_reg(Translator *t)
 {
-    tr_push(t, t->in->rm, t->in->opsize, true);
+    tr_push(t, t->in->rm, t->in->opsize);
 }
 
 static void tr_push_imm(Translator *t)
@@ -81,7 +81,7 @@ static void tr_push_imm(Translator *t)
 
     o->dst = VREG_TMP0;
     o->imm = t->in->imm;
-    tr_push(t, VREG_TMP0, t->in->opsize, true);
+    tr_push(t, VREG_TMP0, t->in->opsize);
 }
 
 static void load_rm(Translator *t, uint8_t tmp, unsigned size)
@@ -96,7 +96,7 @@ static void load_rm(Translator *t, uint8_t tmp, unsigned size)
 static void tr_push_rm(Translator *t)
 {
     load_rm(t, VREG_TMP0, t->in->opsize);
-    tr_push(t, VREG_TMP0, t->in->opsize, true);
+    tr_push(t, VREG_TMP0, t->in->opsize);
 }
 
 static void tr_pop_reg(Translator *t)
@@ -234,7 +234,7 @@ static void jump_relative(Translator *t)
 static void tr_call(Translator *t)
 {
     next_ip(t, VREG_TMP0, 0);
-    tr_push(t, VREG_TMP0, t->in->opsize, false);
+    tr_push(t, VREG_TMP0, t->in->opsize);
     jump_relative(t);
 }
 
@@ -247,7 +247,7 @@ static void tr_call_rm(Translator *t)
         o->imm = 0xffff;
     }
     next_ip(t, VREG_TMP0, 0);
-    tr_push(t, VREG_TMP0, t->in->opsize, false);
+    tr_push(t, VREG_TMP0, t->in->opsize);
     tr_jump_indirect(t, VREG_TMP1);
 }
 
@@ -373,7 +373,7 @@ static void tr_push_seg(Translator *t)
     IrOp *o = tr_helper(t, HELPER_str, VREG_TMP0, 8);
 
     o->imm2 = 1 + segs[t->in->row->map ? (op == 0xa0 ? 4 : 5) : op >> 3];
-    tr_push(t, VREG_TMP0, t->in->opsize, true);
+    tr_push(t, VREG_TMP0, t->in->opsize);
 }
 
 static void tr_pop_seg(Translator *t)

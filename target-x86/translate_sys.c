@@ -377,7 +377,7 @@ static bool tr_pushf_popf(Translator *t)
         IrOp *o = tr_helper(t, HELPER_pushf, VREG_TMP0, 8);
         o->imm2 = t->in->opsize;
         o->fl_read = IR_FL_ALL;
-        tr_push(t, VREG_TMP0, t->in->opsize, true);
+        tr_push(t, VREG_TMP0, t->in->opsize);
         return true;
     }
     IrMem m = {.base = R_RSP, .index = VREG_NONE, .asize = (uint8_t)tr_stack_size(t)};

@@ -2,8 +2,8 @@
  * Finding blocks, and which RAM bytes are translated. GPR-only, without locks.
  *
  * A slot gets its block before its key, and a reader checks the block, so a slot that changes hands
- * in between is a miss at worst. Blocks stay readable until the cache is emptied with every vCPU
- * out of it; a removed one has its dead mark. SPDX-License-Identifier: GPL-2.0-or-later
+ * in between is a miss at worst. Blocks stay readable until their segment is emptied with every
+ * vCPU out of it; a removed one has its dead mark. SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "accel/tcg/code_int.h"
 

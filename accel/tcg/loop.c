@@ -98,10 +98,6 @@ void x86_triple_fault(X86Cpu *cpu)
     tcg_unwind(tcg_cpu(cpu), EXIT_TRIPLE);
 }
 
-void x86_io_delay(void)
-{
-}
-
 bool x86_poll_pending(X86Cpu *cpu)
 {
     return tcg_cpu(cpu)->poll;

@@ -12,7 +12,7 @@
 #include "core/memory.h"
 
 /* Blocks by key, open addressing. It is replaced by a larger one when half full; the smaller ones
- * stay readable until the cache is emptied. */
+ * stay readable until the next segment is evicted. */
 typedef struct CodeSlot {
     _Atomic uint64_t key; /* code_key(), KEY_FREE or KEY_GONE */
     Block *_Atomic block;

@@ -10,7 +10,7 @@
 
 typedef enum FlagsAt { FLAGS_HOST, FLAGS_SAVED } FlagsAt;
 
-/* A slow path to be emitted behind the block: a memory access whose check failed. */
+/* A slow path to be emitted in the cold section: a memory access whose check failed. */
 typedef struct ColdAccess {
     const IrOp *op;
     uint32_t jumps[2]; /* patches of the jumps to it; [1] is the segment check, 0: none */

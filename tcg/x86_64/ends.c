@@ -164,7 +164,7 @@ static void emit_loop(Emit *e, const IrOp *op)
         asm_lea(a, op->size == 8, H_TA, H_RCX, -1, 0, -1);
         emit_vreg_write(e, 1, H_TA, op->size);
     }
-    asm_rr(a, op->size == 2 ? 0x1b7 : op->size == 4 ? 0x8b : 0x8b, op->size == 8, H_TA, H_RCX);
+    asm_rr(a, op->size == 2 ? 0x1b7 : 0x8b, op->size == 8, H_TA, H_RCX);
     if (op->cc == IR_LOOP_NZ_E || op->cc == IR_LOOP_NZ_NE) {
         not_taken = asm_jcc(a, op->cc == IR_LOOP_NZ_E ? CC_NE : CC_E);
     }

@@ -243,10 +243,6 @@ void x86_recheck_events(X86Cpu *cpu)
     mock.rechecks++;
 }
 
-void x86_io_delay(void)
-{
-}
-
 /* ---- set-ups ---- */
 
 uint64_t mock_descriptor(uint32_t base, uint32_t limit, uint32_t attr)
